@@ -1,0 +1,1 @@
+"""Consensus without ground truth, by energy-based models."""

@@ -1,0 +1,1 @@
+"""Constants, exceptions and logging shared by every other package."""

@@ -1,0 +1,131 @@
+"""Errors and warnings raised by the library.
+
+Every error also subclasses the builtin a caller would expect, so ``except ValueError`` works.
+The text names the argument, the value found, what was expected and the cure.
+"""
+
+from collections.abc import Iterable
+
+__all__ = [
+    "ArgumentError",
+    "ConstantClassifierWarning",
+    "DeemError",
+    "DeemWarning",
+    "DeviceError",
+    "DuplicateVotesWarning",
+    "EmptySampleWarning",
+    "IntractableError",
+    "LabelError",
+    "MinusOneWarning",
+    "ModelFileError",
+    "MonitorLabelWarning",
+    "NonFiniteError",
+    "NotConvergedWarning",
+    "ShapeError",
+    "SilentClassifierWarning",
+    "SingleClassWarning",
+    "SingleClassifierWarning",
+    "SoftVotesWarning",
+    "UnknownWorkerWarning",
+    "UnusedParameterWarning",
+    "check_choice",
+]
+
+
+class DeemError(Exception):
+    """Base of all errors of the library."""
+
+
+class ArgumentError(DeemError, ValueError):
+    """An argument has a value outside its documented range."""
+
+
+class ShapeError(ArgumentError):
+    """An array has the wrong shape or layout."""
+
+
+class LabelError(ArgumentError):
+    """A vote carries a label that is not among the classes."""
+
+
+class DeviceError(ArgumentError):
+    """The requested device is not present on this machine."""
+
+
+class IntractableError(DeemError, NotImplementedError):
+    """The model has no exact form of the requested quantity."""
+
+
+class NonFiniteError(DeemError, FloatingPointError):
+    """NaN or infinity appeared in training; the model keeps its last finite parameters."""
+
+
+class ModelFileError(DeemError, ValueError):
+    """A model file is damaged, of another version or class, or not one of ours."""
+
+
+class DeemWarning(UserWarning):
+    """Base of all warnings of the library."""
+
+
+class UnusedParameterWarning(DeemWarning):
+    """A parameter was set that the chosen solver does not use."""
+
+
+class MinusOneWarning(DeemWarning):
+    """The labels are exactly -1 and +1, and -1 is read as a missing vote."""
+
+
+class SoftVotesWarning(DeemWarning):
+    """Soft votes were normalised, or an empty column was read as a missing vote."""
+
+
+class EmptySampleWarning(DeemWarning):
+    """Some samples carry no vote; they get the class prior."""
+
+
+class SilentClassifierWarning(DeemWarning):
+    """Some classifiers cast no vote; they have no influence."""
+
+
+class ConstantClassifierWarning(DeemWarning):
+    """Some classifiers always cast the same vote and carry no information."""
+
+
+class SingleClassifierWarning(DeemWarning):
+    """There is only one classifier, so its votes are the consensus."""
+
+
+class SingleClassWarning(DeemWarning):
+    """Only one class is present in the votes."""
+
+
+class DuplicateVotesWarning(DeemWarning):
+    """A (task, worker) pair occurs more than once; each occurrence counts as a vote."""
+
+
+class UnknownWorkerWarning(DeemWarning):
+    """Votes of workers unseen in fit were ignored."""
+
+
+class MonitorLabelWarning(DeemWarning):
+    """Monitoring labels outside the classes count as wrong."""
+
+
+class NotConvergedWarning(DeemWarning):
+    """Training stopped at its limit before its stopping rule held."""
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise `ArgumentError` unless `value` is one of `choices`.
+
+    Examples
+    --------
+    >>> check_choice("solver", "magic", ["auto", "exact"])
+    Traceback (most recent call last):
+    ...
+    deem.utils.exception.ArgumentError: solver='magic' is unknown; choose one of: auto, exact.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ArgumentError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}.")
