@@ -1,0 +1,380 @@
+"""The one sparse form of votes that everything else is computed from."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from deem.utils.constants import MISSING
+from deem.utils.exception import ArgumentError, ShapeError
+
+__all__ = ["Votes"]
+
+_TIE = 1e-9
+"""Relative difference below which two sums of soft votes count as tied."""
+
+_BLOCK = 1 << 18
+"""Rows compared at a time when merged rows are verified, to bound the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    r"""Votes of classifiers on samples, in compressed rows.
+
+    Row `i` holds the votes ``columns[indptr[i]:indptr[i + 1]]``. The memory is proportional to
+    the number of votes; a missing vote takes none. Build it with `deem.core.reading.read_votes`.
+
+    Parameters
+    ----------
+    indptr : (n_samples + 1,)
+        Where each row starts, int64.
+    columns : (m,)
+        ``classifier * n_classes + label``, int32, ascending within a row. A classifier may vote
+        more than once on a sample, and each vote counts.
+    values : (m,) or None
+        Probabilities in (0, 1] of soft votes; None for hard votes, which count 1 each.
+    n_classifiers : int
+        Number of classifiers, those without votes included.
+    classes : (n_classes,)
+        The user's label names; code ``k`` stands for ``classes[k]``.
+    tasks : (n_samples,) or None
+        The user's names of the samples.
+    classifiers : (n_classifiers,) or None
+        The user's names of the classifiers.
+    weights : (n_samples,) or None
+        Non-negative weight of each sample; None means 1 each.
+    frame : None, "pandas" or "polars"
+        The kind of data frame that results are wrapped into.
+    task_name : str or None
+        Name of the task column or index in such results.
+
+    Examples
+    --------
+    >>> from deem.core.reading import read_votes
+    >>> votes = read_votes([[0, 1, 1], [2, -1, 2]])
+    >>> votes.n_samples, votes.n_classes, votes.n_votes
+    (2, 3, 5)
+    >>> votes.vote_shares()
+    array([[0., 1., 0.],
+           [0., 0., 1.]])
+    """
+
+    indptr: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float64] | None
+    n_classifiers: int
+    classes: NDArray[Any]
+    tasks: NDArray[Any] | None = None
+    classifiers: NDArray[Any] | None = None
+    weights: NDArray[np.float64] | None = None
+    frame: str | None = None
+    task_name: str | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples, those without votes included."""
+        return len(self.indptr) - 1
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether the votes are probabilities."""
+        return self.values is not None
+
+    @cached_property
+    def n_votes(self) -> int:
+        """Number of votes cast; the probabilities of one soft vote count once."""
+        return int(self.votes_per_classifier().sum())
+
+    def take(self, rows: slice | NDArray[Any] | list[int]) -> "Votes":
+        """Votes on some of the samples, in the order asked for.
+
+        Parameters
+        ----------
+        rows : slice, (n_samples,) bool or (r,) int
+            Which samples; indices may repeat and may be negative.
+
+        Returns
+        -------
+        Votes
+            With the tasks and weights of these samples.
+        """
+        chosen = np.arange(self.n_samples)[rows]
+        starts, lengths = self.indptr[chosen], np.diff(self.indptr)[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        where = _positions(starts, lengths, indptr)
+        return replace(
+            self,
+            indptr=indptr,
+            columns=self.columns[where],
+            values=None if self.values is None else self.values[where],
+            tasks=None if self.tasks is None else self.tasks[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+        )
+
+    def with_weights(self, weights: NDArray[Any] | list[float] | None) -> "Votes":
+        """Return the same votes with other sample weights.
+
+        Parameters
+        ----------
+        weights : (n_samples,) or None
+            Non-negative and finite; None means 1 each.
+
+        Raises
+        ------
+        ShapeError
+            If there is not one weight a sample.
+        ArgumentError
+            If a weight is negative, NaN or infinite.
+        """
+        if weights is None:
+            return replace(self, weights=None)
+        checked = np.asarray(weights, dtype=np.float64)
+        if checked.shape != (self.n_samples,):
+            raise ShapeError(
+                f"sample_weight has shape {checked.shape}, but there are {self.n_samples} "
+                f"samples; pass one weight a sample, shape ({self.n_samples},)."
+            )
+        wrong = ~(np.isfinite(checked) & (checked >= 0))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ArgumentError(
+                f"sample_weight[{at}]={checked[at]}, but weights must be finite and "
+                "non-negative; use 0 to leave a sample out."
+            )
+        return replace(self, weights=checked)
+
+    def merged(self) -> tuple["Votes", NDArray[np.int64]]:
+        """Equal rows once, with their weights summed.
+
+        Returns
+        -------
+        Votes
+            The distinct rows, without tasks, in arbitrary but repeatable order.
+        (n_samples,)
+            The merged row of every sample: ``merged.take(inverse)`` has the original votes.
+        """
+        first, inverse = _group_rows(self)
+        total = np.bincount(inverse, weights=self.weights, minlength=len(first))
+        distinct = replace(self, tasks=None, weights=None).take(first)
+        return replace(distinct, weights=total.astype(np.float64)), inverse
+
+    def matrix(self) -> sparse.csr_array:
+        """Votes as a scipy matrix, (n_samples, n_classifiers * n_classes), float64.
+
+        Times a dense (n_classifiers * n_classes, K) table of logarithms this is an E-step; its
+        transpose times (n_samples, K) posteriors is an M-step.
+        """
+        values = np.ones(len(self.columns)) if self.values is None else self.values
+        shape = (self.n_samples, self.n_classifiers * self.n_classes)
+        # scipy wants both index arrays of one type, and int32 whenever it suffices
+        small = len(self.columns) <= np.iinfo(np.int32).max
+        indptr = self.indptr.astype(np.int32) if small else self.indptr
+        return sparse.csr_array((values, self.columns, indptr), shape=shape)
+
+    def vote_counts(self) -> NDArray[np.float64]:
+        """Sum of the votes for each class, (n_samples, n_classes)."""
+        return self.matrix() @ np.tile(np.eye(self.n_classes), (self.n_classifiers, 1))
+
+    def vote_shares(self) -> NDArray[np.float64]:
+        """Majority vote with ties shared evenly.
+
+        Returns
+        -------
+        (n_samples, n_classes)
+            Rows sum to 1, rows without votes are all 0.
+        """
+        winners = _winners(self.vote_counts())
+        return winners / np.maximum(winners.sum(axis=1, keepdims=True), 1)
+
+    def majority(self, random_state: int = 0) -> NDArray[np.int64]:
+        """Code of the most voted class of each sample.
+
+        Parameters
+        ----------
+        random_state : int
+            Seed of the tie breaks. Sample `i` uses the `i`-th draw whether or not it is tied, so
+            the draw depends on the seed and the position only.
+
+        Returns
+        -------
+        (n_samples,)
+            In 0..n_classes - 1, or -1 for samples without votes.
+        """
+        winners = _winners(self.vote_counts())
+        draws = np.random.default_rng(random_state).random(self.n_samples)
+        chosen = np.floor(draws * winners.sum(axis=1)) + 1
+        codes = np.argmax(np.cumsum(winners, axis=1) == chosen[:, None], axis=1)
+        return np.where(self.empty_rows(), MISSING, codes)
+
+    def agreement(self) -> NDArray[np.float64]:
+        """Mean agreement of each classifier with `vote_shares`.
+
+        Returns
+        -------
+        (n_classifiers,)
+            In [0, 1], weighted by sample weights and soft values; NaN for classifiers without
+            votes.
+        """
+        weights = np.ones(self.n_samples) if self.weights is None else self.weights
+        transposed = self.matrix().T
+        shape = (self.n_classifiers, self.n_classes)
+        joint = transposed @ (self.vote_shares() * weights[:, None])
+        agreed = np.einsum("dkk->d", joint.reshape(*shape, self.n_classes))
+        cast = (transposed @ weights).reshape(shape).sum(axis=1)
+        return np.divide(agreed, cast, out=np.full(len(cast), np.nan), where=cast > 0)
+
+    def votes_per_classifier(self) -> NDArray[np.int64]:
+        """Count of votes that each classifier cast, (n_classifiers,)."""
+        voters = self.columns // self.n_classes
+        if self.is_soft:
+            voters = voters[_starts_pair(self, voters)]
+        return np.bincount(voters, minlength=self.n_classifiers)
+
+    def empty_rows(self) -> NDArray[np.bool_]:
+        """Which samples carry no vote, (n_samples,)."""
+        return np.diff(self.indptr) == 0
+
+    def one_hot(
+        self,
+        rows: slice | NDArray[Any] | list[int] | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> torch.Tensor:
+        """Dense votes of a batch of samples.
+
+        Parameters
+        ----------
+        rows : slice, (n_samples,) bool or (batch,) int, optional
+            Which samples; all of them by default.
+        dtype, device
+            Of the result.
+
+        Returns
+        -------
+        (batch, n_classifiers, n_classes)
+            Each vote sums to 1; a missing vote is all zero, and several votes of one classifier
+            on one sample are averaged.
+        """
+        part = self if rows is None else self.take(rows)
+        width = part.n_classifiers * part.n_classes
+        place = _row_of_vote(part) * width + part.columns
+        values = torch.ones(len(place)) if part.values is None else torch.from_numpy(part.values)
+        flat = torch.zeros(part.n_samples * width, dtype=dtype)
+        flat.index_add_(0, torch.from_numpy(place), values.to(dtype))
+        dense = flat.reshape(part.n_samples, part.n_classifiers, part.n_classes)
+        total = dense.sum(dim=-1, keepdim=True)
+        return (dense / total.where(total > 0, 1)).to(device)
+
+    def to_dense(self) -> NDArray[np.int64]:
+        """Hard votes as a matrix of codes.
+
+        Returns
+        -------
+        (n_samples, n_classifiers)
+            In 0..n_classes - 1, missing votes -1.
+
+        Raises
+        ------
+        ArgumentError
+            If the votes are soft, or a classifier voted twice on a sample.
+        """
+        if self.is_soft:
+            raise ArgumentError("the votes are soft, to_dense needs hard ones; use one_hot().")
+        voters = self.columns // self.n_classes
+        if not _starts_pair(self, voters).all():
+            raise ArgumentError(
+                "a classifier voted more than once on a sample, which a matrix of codes cannot "
+                "hold; use one_hot()."
+            )
+        dense = np.full((self.n_samples, self.n_classifiers), MISSING)
+        dense[_row_of_vote(self), voters] = self.columns % self.n_classes
+        return dense
+
+
+def _row_of_vote(votes: Votes) -> NDArray[np.int64]:
+    """Row of each vote, (m,)."""
+    return np.repeat(np.arange(votes.n_samples), np.diff(votes.indptr))
+
+
+def _positions(
+    starts: NDArray[np.int64], lengths: NDArray[np.int64], indptr: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Positions of the votes of rows that begin at `starts`, one row after the other."""
+    return np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+
+
+def _starts_pair(votes: Votes, voters: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether each vote is the first of its (row, classifier) pair, (m,)."""
+    first = np.ones(len(voters) + 1, dtype=bool)
+    first[1:-1] = voters[1:] != voters[:-1]
+    first[votes.indptr] = True
+    return first[:-1]
+
+
+def _winners(counts: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Classes with the most votes; none in rows without votes."""
+    best = counts.max(axis=1, keepdims=True)
+    return (counts >= best * (1 - _TIE)) & (best > 0)
+
+
+def _group_rows(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row of each group of equal rows, and the group of each row."""
+    _, first, inverse = np.unique(_row_hashes(votes), return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    if _same_rows(votes, first[inverse]):
+        return first, inverse
+    return _group_rows_exactly(votes)
+
+
+def _row_hashes(votes: Votes) -> NDArray[np.uint64]:
+    """64-bit hash of each row: the sum, modulo 2**64, of a hash of each of its votes."""
+    width = votes.n_classifiers * votes.n_classes
+    table = np.random.default_rng(0).integers(2**64, size=width, dtype=np.uint64)
+    hashes = table[votes.columns]
+    if votes.values is not None:
+        hashes += votes.values.view(np.uint64)
+        # splitmix64 finaliser: sums of raw float bits would collide systematically
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            hashes ^= hashes >> np.uint64(shift)
+            hashes *= np.uint64(factor)
+    total = np.zeros(len(hashes) + 1, dtype=np.uint64)
+    np.cumsum(hashes, out=total[1:])
+    return total[votes.indptr[1:]] - total[votes.indptr[:-1]]
+
+
+def _same_rows(votes: Votes, twin: NDArray[np.int64]) -> bool:
+    """Whether each row equals the row `twin` names for it, compared vote by vote."""
+    lengths = np.diff(votes.indptr)
+    if not np.array_equal(lengths, lengths[twin]):
+        return False
+    for start in range(0, votes.n_samples, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        indptr = votes.indptr[start : start + _BLOCK + 1]
+        theirs = _positions(votes.indptr[twin[rows]], lengths[rows], indptr - indptr[0])
+        ours = slice(indptr[0], indptr[-1])
+        for array in (votes.columns, votes.values):
+            if array is not None and not np.array_equal(array[ours], array[theirs]):
+                return False
+    return True
+
+
+def _group_rows_exactly(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group equal rows by their bytes; slow, for the rare hash collision."""
+    group: dict[tuple[bytes, bytes], int] = {}
+    first: list[int] = []
+    inverse = np.empty(votes.n_samples, dtype=np.int64)
+    for row, (start, stop) in enumerate(zip(votes.indptr[:-1], votes.indptr[1:], strict=True)):
+        values = b"" if votes.values is None else votes.values[start:stop].tobytes()
+        inverse[row] = group.setdefault((votes.columns[start:stop].tobytes(), values), len(group))
+        if len(group) > len(first):
+            first.append(row)
+    return np.array(first, dtype=np.int64), inverse
