@@ -1,0 +1,189 @@
+"""Entries of any type as integer codes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deem.utils.constants import MISSING
+from deem.utils.exception import ShapeError
+
+__all__ = ["Factor", "factorize", "family", "object_array", "to_array", "union"]
+
+_BLOCK = 1 << 18
+"""Entries handled at a time: temporaries stay in the cache and off the peak memory."""
+
+
+class Factor(NamedTuple):
+    """A column as codes.
+
+    Attributes
+    ----------
+    codes : int array
+        Position of each entry in `distinct`, -1 for null; the shape of the column.
+    distinct : (u,)
+        Sorted distinct entries.
+    """
+
+    codes: NDArray[np.int32]
+    distinct: NDArray[Any]
+
+
+def factorize(values: NDArray[Any]) -> Factor:
+    """Code the entries of an array; None, NaN and pandas' NA are null.
+
+    Parameters
+    ----------
+    values : array of any shape and dtype
+        Integers of a bounded range are counted instead of sorted.
+
+    Examples
+    --------
+    >>> factorize(np.array([7.0, 3.0, np.nan, 7.0]))
+    Factor(codes=array([ 1,  0, -1,  1], dtype=int32), distinct=array([3., 7.]))
+    """
+    kind = values.dtype.kind
+    if kind == "b":
+        codes, distinct = _factorize_integers(values.view(np.uint8))
+        return Factor(codes, distinct.astype(bool))
+    if kind in "iu":
+        return _factorize_integers(values)
+    if kind == "f":
+        return _factorize_floats(values)
+    codes, distinct = _factorize_objects(values)
+    return Factor(codes, distinct.astype(values.dtype) if kind in "US" else distinct)
+
+
+def _factorize_integers(values: NDArray[Any]) -> Factor:
+    low, high = int(values.min()), int(values.max())
+    if high - low > max(4 * values.size, 1 << 16):
+        distinct, inverse = np.unique(values, return_inverse=True)
+        return Factor(inverse.reshape(values.shape).astype(np.int32), distinct)
+    flat = values.reshape(-1)
+    codes = np.empty(flat.shape, dtype=np.int32)
+    present = np.zeros(high - low + 1, dtype=bool)
+    for part in _blocks(flat.size):
+        # in 64 bits, as the difference may overflow the type of the column
+        codes[part] = flat[part].astype(np.int64, copy=False) - low
+        present[codes[part]] = True
+    distinct = (np.flatnonzero(present) + low).astype(values.dtype)
+    if not present.all():
+        table = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        for part in _blocks(flat.size):
+            codes[part] = table[codes[part]]
+    return Factor(codes.reshape(values.shape), distinct)
+
+
+def _factorize_floats(values: NDArray[Any]) -> Factor:
+    null = np.isnan(values)
+    if null.all():
+        return Factor(np.full(values.shape, MISSING, dtype=np.int32), values[:0].reshape(-1))
+    filled = np.where(null, values[~null][0], values)
+    if (np.abs(filled) < 2**53).all() and (filled == np.floor(filled)).all():
+        codes, distinct = _factorize_integers(filled.astype(np.int64))
+    else:
+        distinct, inverse = np.unique(filled, return_inverse=True)
+        codes = inverse.reshape(values.shape).astype(np.int32)
+    codes[null] = MISSING
+    return Factor(codes, distinct.astype(values.dtype))
+
+
+def _factorize_objects(values: NDArray[Any]) -> Factor:
+    entries = values.reshape(-1).tolist()
+    try:
+        found = set(entries)
+    except TypeError:
+        odd = next(entry for entry in entries if type(entry).__hash__ is None)
+        raise TypeError(
+            f"each entry of the votes argument must be a string or a number, found a "
+            f"{type(odd).__name__}; pass one label a cell."
+        ) from None
+    order = _sort_objects([entry for entry in found if not _is_null(entry)])
+    table = dict.fromkeys(found, MISSING) | {entry: code for code, entry in enumerate(order)}
+    codes = np.fromiter(map(table.__getitem__, entries), dtype=np.int32, count=len(entries))
+    return Factor(codes.reshape(values.shape), object_array(order))
+
+
+def _is_null(entry: object) -> bool:
+    """Whether an object means "no entry"; pandas' NA is known by name, as it has no truth."""
+    if type(entry).__name__ in ("NAType", "NaTType"):
+        return True
+    return entry is None or (isinstance(entry, (float, np.floating)) and bool(np.isnan(entry)))
+
+
+def _sort_objects(entries: list[Any]) -> list[Any]:
+    """Sort, by type and text where the entries cannot be compared."""
+    try:
+        return sorted(entries)
+    except TypeError:
+        return sorted(entries, key=lambda entry: (type(entry).__name__, str(entry)))
+
+
+def object_array(entries: Sequence[Any]) -> NDArray[Any]:
+    """Array of numbers or truth values where all entries are such, else of objects."""
+    families = frozenset(map(family, entries))
+    dtypes = {frozenset("b"): np.bool_, frozenset("i"): np.int64}
+    dtypes |= {frozenset("f"): np.float64, frozenset("if"): np.float64}
+    array: NDArray[Any] = np.empty(len(entries), dtype=dtypes.get(families, np.object_))
+    array[:] = entries
+    return array
+
+
+def family(entry: object) -> str:
+    """Kind of an entry: "b" truth value, "i" integer of 64 bits, "f" float, "o" anything else."""
+    if isinstance(entry, (bool, np.bool_)):
+        return "b"
+    if isinstance(entry, (int, np.integer)):
+        return "i" if int(entry).bit_length() < 64 else "o"
+    return "f" if isinstance(entry, (float, np.floating)) else "o"
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
+
+
+def union(arrays: Sequence[NDArray[Any]]) -> Factor:
+    """Code the entries of several arrays, one after the other, as one column.
+
+    Examples
+    --------
+    >>> union([np.array([3, 1]), np.array(["a"])])
+    Factor(codes=array([1, 0, 2], dtype=int32), distinct=array([1, 3, 'a'], dtype=object))
+    """
+    kinds = {array.dtype.kind for array in arrays if array.size}
+    if len(kinds) > 1 and not kinds <= set("iuf"):
+        # numpy would turn numbers beside strings into strings
+        arrays = [array.astype(object) for array in arrays]
+    return factorize(np.concatenate([array for array in arrays if array.size] or arrays[:1]))
+
+
+def to_array(data: Any) -> NDArray[Any]:  # noqa: ANN401
+    """Array of the entries of an array-like or tensor, with their types kept.
+
+    Raises
+    ------
+    ShapeError
+        If nested lists are ragged.
+    """
+    if isinstance(data, torch.Tensor):
+        tensor = data.detach().cpu()
+        return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    if isinstance(data, np.ma.MaskedArray):
+        entries = data.data.astype(object)
+        entries[np.ma.getmaskarray(data)] = None
+        return entries
+    try:
+        array = np.asarray(data)
+        if array.dtype.kind in "US" and not hasattr(data, "dtype"):
+            # numpy turns numbers and NaN beside strings into strings
+            entries = np.asarray(data, dtype=object)
+            pure = all(isinstance(entry, (str, bytes)) for entry in entries.flat)
+            array = array if pure else entries
+    except ValueError as error:
+        raise ShapeError(
+            f"the votes are ragged ({error}); give each sample one entry a classifier, with -1 "
+            "or None where a classifier did not vote."
+        ) from None
+    return array

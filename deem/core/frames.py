@@ -1,0 +1,264 @@
+"""Data frames of any library in and out.
+
+Only narwhals touches the frames, and it is imported when a frame arrives.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deem.core.coding import Factor, factorize, object_array, to_array, union
+from deem.core.votes import Votes
+from deem.utils.constants import MISSING
+from deem.utils.exception import ArgumentError, ShapeError
+
+__all__ = [
+    "frame_kind",
+    "is_long",
+    "long_columns",
+    "long_factors",
+    "match_labels",
+    "open_frame",
+    "wide_factor",
+    "wrap_labels",
+    "wrap_probabilities",
+]
+
+_ROLES = ("task", "worker", "label")
+
+
+def open_frame(data: Any) -> Any:  # noqa: ANN401
+    """Narwhals frame of a data frame of any library, None for anything else."""
+    if not hasattr(data, "columns"):
+        return None
+    import narwhals.stable.v1 as nw
+
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def frame_kind(frame: Any) -> str | None:  # noqa: ANN401
+    """Return what results are wrapped into: "pandas", "polars", or None for arrays."""
+    kind = frame.implementation.value
+    return kind if kind in ("pandas", "polars") else None
+
+
+def is_long(frame: Any, columns: Mapping[str, str] | None) -> bool:  # noqa: ANN401
+    """Whether a frame has one vote a row."""
+    return columns is not None or set(_ROLES) <= set(frame.columns)
+
+
+def long_factors(frame: Any, columns: Mapping[str, str] | None) -> list[Factor]:  # noqa: ANN401
+    """Tasks, workers and labels of a frame with one vote a row.
+
+    Raises
+    ------
+    ArgumentError
+        If a column is missing, or a task or a worker is null.
+    """
+    names = long_columns(frame, columns)
+    factors = [_factorize_series(frame.get_column(name)) for name in names]
+    for role, name, factor in zip(_ROLES[:2], names, factors, strict=False):
+        nulls = int(np.count_nonzero(factor.codes < 0))
+        if nulls:
+            raise ArgumentError(
+                f"column {name!r} ({role}) has {nulls} nulls, but every vote needs a {role}; "
+                "drop these rows or name them."
+            )
+    return factors
+
+
+def long_columns(frame: Any, columns: Mapping[str, str] | None) -> list[str]:  # noqa: ANN401
+    """Names of the columns of tasks, workers and labels."""
+    mapping = dict(zip(_ROLES, _ROLES, strict=True)) | dict(columns or {})
+    unknown = [role for role in mapping if role not in _ROLES]
+    if unknown:
+        raise ArgumentError(
+            f"columns has the key {unknown[0]!r}, expected some of {', '.join(_ROLES)}; pass "
+            'for instance columns={"task": "item", "worker": "annotator", "label": "value"}.'
+        )
+    names = [mapping[role] for role in _ROLES]
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise ArgumentError(
+            f"columns: {', '.join(map(repr, missing))} not found among the columns "
+            f"{', '.join(map(repr, frame.columns))}; name the three columns by "
+            'columns={"task": ..., "worker": ..., "label": ...}.'
+        )
+    return names
+
+
+def wide_factor(frame: Any) -> Factor:  # noqa: ANN401
+    """Labels of a frame with one classifier a column, codes (n_samples, n_classifiers)."""
+    parts = [_factorize_series(frame.get_column(name)) for name in frame.columns]
+    code_of, distinct = union([part.distinct for part in parts])
+    codes = np.empty((len(frame), len(parts)), dtype=np.int32)
+    offset = 0
+    for column, part in enumerate(parts):
+        size = len(part.distinct)
+        table = np.append(code_of[offset : offset + size], np.int32(MISSING))
+        codes[:, column] = table[part.codes]
+        offset += size
+    return Factor(codes, distinct)
+
+
+def _factorize_series(series: Any) -> Factor:  # noqa: ANN401
+    """Code a column of a frame; strings by the frame library's own hashing."""
+    has_null = series.null_count() > 0
+    dtype = series.dtype
+    if dtype.is_integer() and has_null:
+        return _factorize_nullable(series)
+    if dtype.is_integer() or dtype.is_float() or (dtype == "Boolean" and not has_null):
+        return factorize(series.to_numpy())
+    hashed = _hash_pandas if hasattr(series.to_native(), "factorize") else _hash
+    codes, found = hashed(series)
+    code_of, distinct = factorize(found)
+    return Factor(np.append(code_of, np.int32(MISSING))[codes], distinct)
+
+
+def _factorize_nullable(series: Any) -> Factor:  # noqa: ANN401
+    """Code integers with nulls without a detour over floats, which would round large ids."""
+    null = series.is_null().to_numpy()
+    if null.all():
+        return Factor(np.full(len(null), MISSING, dtype=np.int32), np.empty(0, dtype=np.int64))
+    codes, distinct = factorize(series.fill_null(series.drop_nulls()[0]).to_numpy())
+    codes[null] = MISSING
+    return Factor(codes, distinct)
+
+
+def _hash_pandas(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
+    """Codes and unsorted distinct entries; about three times as fast as `_hash` on pandas."""
+    try:
+        codes, found = series.to_native().factorize()
+    except TypeError:
+        return factorize(series.to_numpy())
+    return codes, np.asarray(found, dtype=object)
+
+
+def _hash(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
+    """Codes and unsorted distinct entries of a column of any library."""
+    import narwhals.stable.v1 as nw
+
+    if series.dtype in (nw.Categorical, nw.Enum):
+        series = series.cast(nw.String)
+    found = series.drop_nulls().unique().to_list()
+    codes = series.replace_strict(found, list(range(len(found))), return_dtype=nw.Int32)
+    return codes.fill_null(MISSING).to_numpy(), object_array(found)
+
+
+def wrap_labels(votes: Votes, labels: NDArray[Any]) -> Any:  # noqa: ANN401
+    """Labels in the kind of container that the votes came in.
+
+    Parameters
+    ----------
+    votes : Votes
+        Known by its `frame`, `tasks` and `task_name`.
+    labels : (n_samples,)
+        One entry a sample.
+
+    Returns
+    -------
+    (n_samples,) array, pandas Series indexed by task, or polars frame of tasks and labels
+    """
+    if votes.frame is None:
+        return labels
+    native = _build(votes, {"label": labels})
+    return native["label"] if votes.frame == "pandas" else native
+
+
+def wrap_probabilities(votes: Votes, probabilities: NDArray[np.float64]) -> Any:  # noqa: ANN401
+    """Probabilities in the kind of container that the votes came in.
+
+    Parameters
+    ----------
+    votes : Votes
+        Known by its `frame`, `tasks` and `task_name`.
+    probabilities : (n_samples, n_classes)
+        In [0, 1].
+
+    Returns
+    -------
+    array, pandas DataFrame indexed by task, or polars frame with a task column
+        The other columns are named by the classes.
+    """
+    if votes.frame is None:
+        return probabilities
+    names = [str(name) for name in votes.classes.tolist()]
+    native = _build(votes, dict(zip(names, probabilities.T, strict=True)))
+    if votes.frame == "pandas":
+        native.columns = votes.classes
+    return native
+
+
+def _build(votes: Votes, columns: dict[str, NDArray[Any]]) -> Any:  # noqa: ANN401
+    """Native frame of these columns with the tasks as index (pandas) or first column."""
+    import narwhals.stable.v1 as nw
+
+    tasks = np.arange(votes.n_samples) if votes.tasks is None else votes.tasks
+    if votes.frame == "pandas":
+        native = nw.from_dict(columns, backend="pandas").to_native()
+        native.index = tasks
+        native.index.name = votes.task_name
+        return native
+    return nw.from_dict({votes.task_name or "task": tasks} | columns, backend="polars").to_native()
+
+
+def match_labels(votes: Votes, y: Any, name: str = "y") -> NDArray[Any]:  # noqa: ANN401
+    """Labels of the samples in the order of the votes.
+
+    Parameters
+    ----------
+    votes : Votes
+        Known by its `tasks`.
+    y : (n_samples,) array-like or pandas Series
+        A Series is matched by its index when the tasks are known, anything else by position.
+    name : str
+        Of the argument, for the errors.
+
+    Returns
+    -------
+    (n_samples,)
+
+    Raises
+    ------
+    ShapeError
+        If there is not one label a sample.
+    ArgumentError
+        If the index of `y` repeats a task or lacks some.
+
+    Examples
+    --------
+    >>> from deem.core.reading import read_votes
+    >>> match_labels(read_votes([[0, 1], [1, 1]]), ["no", "yes"])
+    array(['no', 'yes'], dtype='<U3')
+    """
+    if votes.tasks is not None and hasattr(getattr(y, "index", None), "get_indexer"):
+        return _match_by_task(votes.tasks, y, name)
+    labels = to_array(y)
+    if labels.shape != (votes.n_samples,):
+        raise ShapeError(
+            f"{name} has shape {labels.shape}, but the votes are on {votes.n_samples} samples; "
+            f"pass one label a sample, shape ({votes.n_samples},), in the order of the tasks."
+        )
+    return labels
+
+
+def _match_by_task(tasks: NDArray[Any], y: Any, name: str) -> NDArray[Any]:  # noqa: ANN401
+    if not y.index.is_unique:
+        raise ArgumentError(
+            f"{name} has repeated tasks in its index; keep one label a task, for instance "
+            f"{name}[~{name}.index.duplicated()]."
+        )
+    where = y.index.get_indexer(tasks)
+    lost = tasks[where < 0]
+    if len(lost):
+        raise ArgumentError(
+            f"{name} lacks {len(lost)} of the {len(tasks)} tasks in its index, such as "
+            f"{', '.join(map(repr, lost[:3].tolist()))}; add them, or pass an array in the "
+            "order of the votes."
+        )
+    return np.asarray(y)[where]
