@@ -1,0 +1,1 @@
+"""What everything else stands on: data, votes, history, models, samplers, solvers, training."""

@@ -1,0 +1,283 @@
+"""The contract a researcher subclasses: Model, LatentModel, BipartiteModel."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from deem.core.dataset import Dataset
+from deem.core.history import History
+from deem.core.persistence import read_file, write_file
+from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
+from deem.core.training import Callback, ProgressBar, train
+from deem.math.random import as_generator, draw
+from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
+
+__all__ = ["BipartiteModel", "LatentModel", "Model"]
+
+AnyModel = TypeVar("AnyModel", bound="Model")
+
+
+class Model(nn.Module, ABC):
+    """An energy-based model over visible configurations.
+
+    You write ``free_energy``. You inherit ``fit`` with its ``history``, ``score_samples`` where
+    ``log_partition`` is known, ``save`` and ``load``, ``device`` and ``dtype``; every sampler that
+    needs only the free energy or its gradient works at once.
+
+    Constructor arguments are kept as attributes of the same names, which is how ``save`` finds
+    them again.
+
+    Attributes
+    ----------
+    history : History
+        One entry an epoch of the last ``fit``.
+    supports_missing : bool
+        Whether an all-zero row of a one-hot site is marginalised as a missing vote.
+    """
+
+    supports_missing: bool = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = History()
+
+    @abstractmethod
+    def free_energy(self, v: Tensor) -> Tensor:
+        """Free energy of visible configurations.
+
+        Parameters
+        ----------
+        v : (batch, ...)
+            Visible configurations.
+
+        Returns
+        -------
+        (batch,)
+            In nats, at temperature 1; ``p(v) = exp(-free_energy(v) - log_partition())``.
+        """
+
+    def log_partition(self) -> Tensor:
+        """Logarithm of the sum of ``exp(-free_energy(v))`` over all v, a scalar in nats."""
+        raise IntractableError(
+            f"{type(self).__name__} has no exact log_partition(); use a sampling solver."
+        )
+
+    def log_prior(self) -> Tensor:
+        """Logarithm of the prior density of the parameters up to a constant; 0 without prior."""
+        return torch.zeros((), dtype=self.dtype, device=self.device)
+
+    def score_samples(self, v: Tensor) -> Tensor:
+        """Log-probability of visible configurations, (batch,), in nats."""
+        return -self.free_energy(v) - self.log_partition()
+
+    def log_likelihood(self, batch: Dataset) -> Tensor:
+        """Log-probability of each sample of a data set, (batch,), in nats.
+
+        Models that learn from targets override it with the joint log-probability.
+        """
+        return self.score_samples(as_visible(batch.data, self))
+
+    def default_solver(self, learning_rate: float | None = None) -> Solver:
+        """Solver that ``fit`` uses when none is given."""
+        raise ArgumentError(
+            f"{type(self).__name__} has no default solver; pass solver=, for example "
+            "ContrastiveDivergence(sampler=...)."
+        )
+
+    def fit(
+        self: AnyModel,
+        data: object,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = 128,
+        learning_rate: float | None = None,
+        solver: Solver | None = None,
+        random_state: object = None,
+        callbacks: Sequence[Callback] = (),
+        resume: str | Path | None = None,
+        verbose: bool = False,
+    ) -> AnyModel:
+        """Train the model from its present parameters.
+
+        Parameters
+        ----------
+        data : Dataset, Votes, Tensor or array
+            (n_samples, ...); a Dataset also carries targets and weights.
+        epochs : int, optional
+            Passes over the data at most; None is the solver's default, 10 for stochastic ones and
+            500 for exact ones, which stop by their own rule.
+        batch_size : int, optional
+            Rows a batch; None, and every full-batch solver, takes all rows at once.
+        learning_rate : float, optional
+            Of the default solver; a solver handed in has its own.
+        solver : Solver, optional
+            How the parameters are found. The default is CD-1 for bipartite models and the exact
+            solver for consensus models.
+        random_state : None, int, numpy or torch generator
+            Source of every draw.
+        callbacks : sequence of Callback
+            Called in order after every epoch.
+        resume : str or Path, optional
+            File of a `Checkpoint` to go on from.
+        verbose : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NonFiniteError
+            If NaN or infinity appears; the last finite parameters stay.
+        """
+        if solver is not None and learning_rate is not None:
+            raise ArgumentError(
+                f"learning_rate={learning_rate} and solver= were both given; "
+                "set the learning rate on the solver."
+            )
+        if verbose:
+            callbacks = [*callbacks, ProgressBar()]
+        train(
+            self,
+            Dataset.wrap(data),  # type: ignore[arg-type]
+            solver or self.default_solver(learning_rate),
+            epochs=epochs,
+            batch_size=batch_size,
+            generator=as_generator(random_state, self.device),
+            callbacks=callbacks,
+            resume=resume,
+        )
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the parameters."""
+        return next(self.parameters()).dtype
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments that rebuild a model of the same shape."""
+        names = inspect.signature(type(self).__init__).parameters
+        return {name: getattr(self, name) for name in names if name != "self"}
+
+    def extra_repr(self) -> str:
+        """Constructor arguments, for ``repr``."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+
+    def to_content(self) -> dict[str, Any]:
+        """Everything ``save`` writes, as nested plain values and tensors."""
+        return {
+            "arguments": self.config(),
+            "state": dict(self.state_dict()),
+            "history": self.history.to_dict(),
+        }
+
+    @classmethod
+    def from_content(cls: type[AnyModel], content: dict[str, Any]) -> AnyModel:
+        """Inverse of `to_content`."""
+        model = cls(**content["arguments"])
+        floating = [x.dtype for x in content["state"].values() if x.is_floating_point()]
+        model.to(floating[0]).load_state_dict(content["state"])
+        model.history = History.from_dict(content["history"])
+        return model
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file: class, arguments, parameters and history."""
+        write_file(path, type(self).__name__, self.to_content())
+
+    @classmethod
+    def load(cls: type[AnyModel], path: str | Path) -> AnyModel:
+        """Read a model of this class, or of an imported subclass, that ``save`` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, foreign, or holds a model of another class.
+        """
+        kind, content = read_file(path)
+        for found in _concrete_classes(cls):
+            if found.__name__ == kind:
+                return found.from_content(content)
+        raise ModelFileError(f"'{path}' holds a {kind}, expected a {cls.__name__}.")
+
+
+def _concrete_classes(cls: type[AnyModel]) -> list[type[AnyModel]]:
+    below = [found for child in cls.__subclasses__() for found in _concrete_classes(child)]
+    return below if inspect.isabstract(cls) else [cls, *below]
+
+
+class LatentModel(Model):
+    """A model with hidden units.
+
+    You also write ``energy`` and ``p_h``. You inherit ``sample_h`` and ``forward``.
+    """
+
+    @abstractmethod
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """Energy of joint configurations.
+
+        Parameters
+        ----------
+        v : (batch, ...)
+            Visible configurations.
+        h : (batch, ...)
+            Hidden configurations.
+
+        Returns
+        -------
+        (batch,)
+            In nats.
+        """
+
+    @abstractmethod
+    def p_h(self, v: Tensor) -> Distribution:
+        """Conditional distribution of the hidden units given (batch, ...) visible ones."""
+
+    def forward(self, v: Tensor) -> Tensor:
+        """Mean of the hidden units given the visible ones."""
+        return self.p_h(v).mean
+
+    def sample_h(self, v: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw hidden units given visible ones."""
+        return draw(self.p_h(v), generator)
+
+
+class BipartiteModel(LatentModel):
+    """A model whose visible units are independent given the hidden ones.
+
+    You also write ``p_v``. You inherit block Gibbs sampling, contrastive divergence and
+    reconstruction.
+    """
+
+    @abstractmethod
+    def p_v(self, h: Tensor) -> Distribution:
+        """Conditional distribution of the visible units given (batch, ...) hidden ones."""
+
+    def sample_v(self, h: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw visible units given hidden ones."""
+        return draw(self.p_v(h), generator)
+
+    def gibbs_step(self, v: Tensor, generator: torch.Generator) -> Tensor:
+        """One block-wise sweep, hidden units first; leaves p(v) invariant."""
+        return self.sample_v(self.sample_h(v, generator), generator)
+
+    def reconstruct(self, v: Tensor) -> Tensor:
+        """Mean of the visible units after one mean-field sweep, without any draw."""
+        return self.p_v(self.p_h(v).mean).mean
+
+    def default_solver(self, learning_rate: float | None = None) -> Solver:
+        """CD-1 with stochastic gradient descent."""
+        if learning_rate is None:
+            return ContrastiveDivergence(steps=1)
+        return ContrastiveDivergence(steps=1, learning_rate=learning_rate)

@@ -1,0 +1,123 @@
+"""Optimisers and learning-rate schedules by name; objects of one's own are made by a callable."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer, lr_scheduler
+
+from deem.utils.exception import ArgumentError, check_choice
+
+__all__ = ["OPTIMIZERS", "SCHEDULERS", "Lookahead", "make_optimizer", "make_scheduler"]
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULERS = ("none", "cosine", "step", "onecycle", "lookahead")
+
+
+def make_optimizer(
+    optimizer: str | Callable[[Iterable[Tensor]], Optimizer],
+    parameters: Iterable[Tensor],
+    learning_rate: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """Optimizer over parameters.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        "sgd", "adam", "adamw", "rmsprop", or a callable that takes the parameters and returns a
+        torch optimizer of its own settings.
+    parameters : iterable of Tensor
+        What is optimised.
+    learning_rate, momentum, weight_decay : float
+        At least 0; momentum acts on sgd and rmsprop, below 1.
+    """
+    if callable(optimizer):
+        return optimizer(parameters)
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    common: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
+    if optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=momentum, **common)
+    if optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, momentum=momentum, **common)
+    adam = torch.optim.Adam if optimizer == "adam" else torch.optim.AdamW
+    return adam(parameters, **common)
+
+
+def make_scheduler(
+    scheduler: str | Callable[[Optimizer], Any] | None, optimizer: Optimizer, epochs: int
+) -> Any:
+    """Schedule that is stepped once an epoch, or None.
+
+    Parameters
+    ----------
+    scheduler : str, callable or None
+        None or "none"; "cosine" (to zero over the epochs), "step" (divided by 10 after each third
+        of the epochs), "onecycle" (peak at the optimizer's rate), "lookahead"; or a callable that
+        takes the optimizer and returns a torch scheduler.
+    optimizer : Optimizer
+        What is scheduled.
+    epochs : int
+        Planned length of the training.
+    """
+    if scheduler is None or scheduler == "none":
+        return None
+    if callable(scheduler):
+        return scheduler(optimizer)
+    check_choice("scheduler", scheduler, SCHEDULERS)
+    if scheduler == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, max(epochs, 1))
+    if scheduler == "step":
+        return lr_scheduler.StepLR(optimizer, max(epochs // 3, 1))
+    if scheduler == "onecycle":
+        peak = optimizer.param_groups[0]["lr"]
+        return lr_scheduler.OneCycleLR(optimizer, peak, total_steps=max(epochs, 1) + 1)
+    return Lookahead(optimizer)
+
+
+class Lookahead:
+    """Slow weights that follow the fast ones, stepped like a schedule.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Moves the fast weights.
+    period : int
+        Steps between two synchronisations, at least 1.
+    share : float
+        How far the slow weights go towards the fast ones, in (0, 1].
+
+    References
+    ----------
+    .. [1] Zhang, Lucas, Hinton, Ba (2019), Lookahead optimizer: k steps forward, 1 step back.
+    """
+
+    def __init__(self, optimizer: Optimizer, period: int = 5, share: float = 0.5):
+        if period < 1 or not 0 < share <= 1:
+            raise ArgumentError(
+                f"period={period}, share={share}; expected period of at least 1, share in (0, 1]."
+            )
+        self.fast = [p for group in optimizer.param_groups for p in group["params"]]
+        self.slow = [p.detach().clone() for p in self.fast]
+        self.period, self.share, self.count = period, share, 0
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Count one step; synchronise when the period is full."""
+        self.count += 1
+        if self.count % self.period == 0:
+            for slow, fast in zip(self.slow, self.fast, strict=True):
+                slow.lerp_(fast, self.share)
+                fast.copy_(slow)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Slow weights and the count."""
+        return {"slow": self.slow, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        for slow, saved in zip(self.slow, state["slow"], strict=True):
+            slow.copy_(saved)
+        self.count = state["count"]

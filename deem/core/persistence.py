@@ -1,0 +1,183 @@
+"""One file a model: tensors in safetensors, everything else as JSON in its header.
+
+Nothing is ever unpickled. The header carries a format version and a sha256 over the tensor bytes
+and the canonical JSON, because safetensors itself has no checksum.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from deem.utils.exception import ArgumentError, ModelFileError
+
+__all__ = ["FORMAT_VERSION", "read_file", "write_file"]
+
+FORMAT_VERSION = 1
+_TENSOR, _ARRAY, _TUPLE, _ITEMS = "__tensor__", "__array__", "__tuple__", "__items__"
+
+
+def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
+    """Write nested content to one file, in one step.
+
+    Parameters
+    ----------
+    path : str or Path
+        Target. A temporary file beside it is renamed onto it, so it is never half written.
+    kind : str
+        Name of the class the content belongs to.
+    content : dict
+        Nested dicts, lists and tuples of tensors, numeric arrays, arrays of strings, str, int,
+        float, bool and None.
+
+    Raises
+    ------
+    ArgumentError
+        If the content holds anything else; nothing is written.
+    OSError
+        If the folder cannot be written to.
+    """
+    tensors: dict[str, Tensor] = {}
+    header = {
+        "version": FORMAT_VERSION,
+        "kind": kind,
+        "content": _pack(content, tensors, "content"),
+    }
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    metadata = {"deem": text, "sha256": _checksum(text, tensors)}
+    _replace(Path(path), save(tensors, metadata))
+
+
+def read_file(path: str | Path, kind: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Read what `write_file` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : str, optional
+        Expected kind; None accepts any.
+
+    Returns
+    -------
+    kind, content
+
+    Raises
+    ------
+    ModelFileError
+        If the file is truncated, altered, of a newer version, of another kind, or not ours.
+    FileNotFoundError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path='{path}' is no file; check the name.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise ModelFileError(
+            f"'{path}' is truncated or not a model file ({error}); restore it from a copy."
+        ) from error
+    if "deem" not in metadata:
+        raise ModelFileError(f"'{path}' was not written by deem; pass a file that save() wrote.")
+    header = _checked_header(path, metadata, tensors)
+    if kind is not None and header["kind"] != kind:
+        raise ModelFileError(f"'{path}' holds a {header['kind']}, expected a {kind}.")
+    return header["kind"], _unpack(header["content"], tensors)
+
+
+def _checked_header(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict:
+    text = metadata["deem"]
+    if metadata.get("sha256") != _checksum(text, tensors):
+        raise ModelFileError(
+            f"'{path}' was altered: its checksum differs; restore it from a copy."
+        )
+    header = json.loads(text)
+    if header["version"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"'{path}' has format version {header['version']}, this library reads up to "
+            f"{FORMAT_VERSION}; update deem."
+        )
+    return header
+
+
+def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp makes private files; give the usual permissions of a new file instead.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
+    if isinstance(value, Tensor):
+        tensors[where] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: where}
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "biuf":
+            tensors[where] = torch.from_numpy(np.ascontiguousarray(value).copy())
+            return {_ARRAY: where, "dtype": str(value.dtype)}
+        names = [_pack(x, tensors, where) for x in value.tolist()]
+        return {_ARRAY: names, "dtype": str(value.dtype)}
+    if isinstance(value, dict):
+        packed = {k: _pack(v, tensors, f"{where}.{k}") for k, v in value.items()}
+        # JSON has string keys only; optimizers number their parameters.
+        return (
+            packed if all(isinstance(k, str) for k in packed) else {_ITEMS: list(packed.items())}
+        )
+    if isinstance(value, (list, tuple)):
+        items = [_pack(x, tensors, f"{where}.{i}") for i, x in enumerate(value)]
+        return {_TUPLE: items} if isinstance(value, tuple) else items
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ArgumentError(
+        f"{where} is a {type(value).__name__}, which a model file cannot hold; "
+        "use plain values or a registered class."
+    )
+
+
+def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(x, tensors) for x in value]
+    if not isinstance(value, dict):
+        return value
+    if _TENSOR in value:
+        return tensors[value[_TENSOR]]
+    if _ARRAY in value:
+        content, dtype = value[_ARRAY], np.dtype(value["dtype"])
+        if isinstance(content, str):
+            return tensors[content].numpy().astype(dtype, copy=False)
+        return np.array([_unpack(x, tensors) for x in content], dtype=dtype)
+    if _ITEMS in value:
+        return {k: _unpack(v, tensors) for k, v in value[_ITEMS]}
+    if _TUPLE in value:
+        return tuple(_unpack(x, tensors) for x in value[_TUPLE])
+    return {k: _unpack(v, tensors) for k, v in value.items()}

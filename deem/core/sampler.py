@@ -1,0 +1,204 @@
+"""Markov chains over visible configurations: sampler contract, accept step, chain buffers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from deem.utils.exception import ArgumentError
+
+if TYPE_CHECKING:
+    from deem.core.model import Model
+
+__all__ = ["ChainBuffer", "MetropolisSampler", "Sampler", "SamplerState"]
+
+
+class SamplerState(NamedTuple):
+    """Configurations of a batch of chains and what the model says of them.
+
+    Attributes
+    ----------
+    v : (batch, ...)
+        Configurations.
+    free_energy : (batch,)
+        In nats.
+    gradient : (batch, ...), optional
+        Of the free energy by `v`, for gradient-informed samplers.
+    accepted : (batch,) bool, optional
+        Whether the last step moved, for Metropolis samplers.
+    """
+
+    v: Tensor
+    free_energy: Tensor
+    gradient: Tensor | None = None
+    accepted: Tensor | None = None
+
+
+class Sampler(ABC):
+    """A kernel that moves chains of visible configurations.
+
+    You write ``init`` and ``step``. You inherit ``run``.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether a step leaves ``exp(-free_energy(v) / temperature)`` invariant.
+    """
+
+    exact: bool = True
+
+    @abstractmethod
+    def init(self, model: Model, v: Tensor) -> SamplerState:
+        """State of chains that stand at `v`; build it anew when parameters have changed."""
+
+    @abstractmethod
+    def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
+        """Move every chain once."""
+
+    @torch.no_grad()
+    def run(
+        self, model: Model, v: Tensor, steps: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Move chains several times.
+
+        Parameters
+        ----------
+        model : Model
+            Left untouched.
+        v : (batch, ...)
+            Where the chains start.
+        steps : int
+            Number of steps, at least 0.
+        generator : torch.Generator
+            On the model's device.
+
+        Returns
+        -------
+        v : (batch, ...)
+            Where the chains end.
+        metrics : dict
+            ``acceptance`` in [0, 1] for samplers that may reject.
+        """
+        state = self.init(model, v)
+        moved = []
+        for _ in range(steps):
+            state = self.step(model, state, generator)
+            if state.accepted is not None:
+                moved.append(state.accepted.to(v.dtype).mean())
+        return state.v, {"acceptance": torch.stack(moved).mean()} if moved else {}
+
+
+class MetropolisSampler(Sampler):
+    """A sampler that proposes a move and accepts or rejects it.
+
+    You write ``propose`` and ``log_proposal``. You inherit the accept step, which is written only
+    here, and the same two methods are what the balance tests call.
+
+    Parameters
+    ----------
+    temperature : float
+        Above 0; the target is ``exp(-free_energy(v) / temperature)``.
+    """
+
+    uses_gradient: bool = False
+
+    def __init__(self, temperature: float = 1.0):
+        if not temperature > 0:
+            raise ArgumentError(f"temperature={temperature}; it must be above 0.")
+        self.temperature = temperature
+
+    @abstractmethod
+    def propose(self, state: SamplerState, generator: torch.Generator) -> Tensor:
+        """Draw a proposal (batch, ...) for every chain."""
+
+    @abstractmethod
+    def log_proposal(self, state: SamplerState, proposed: SamplerState) -> Tensor:
+        """Log-probability (batch,) of proposing `proposed` from `state`, up to a constant."""
+
+    def init(self, model: Model, v: Tensor) -> SamplerState:
+        """Free energy at `v`, and its gradient by `v` alone if the kernel uses it."""
+        if not self.uses_gradient:
+            with torch.no_grad():
+                return SamplerState(v, model.free_energy(v))
+        with torch.enable_grad():
+            leaf = v.detach().requires_grad_()
+            free_energy = model.free_energy(leaf)
+            (gradient,) = torch.autograd.grad(free_energy.sum(), leaf)
+        return SamplerState(v, free_energy.detach(), gradient)
+
+    def log_acceptance(self, state: SamplerState, proposed: SamplerState) -> Tensor:
+        """Logarithm (batch,) of the acceptance probability, at most 0."""
+        gain = (state.free_energy - proposed.free_energy) / self.temperature
+        correction = self.log_proposal(proposed, state) - self.log_proposal(state, proposed)
+        return (gain + correction).clamp(max=0)
+
+    def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
+        """Propose, then accept or stay."""
+        proposed = self.init(model, self.propose(state, generator))
+        log_accept = self.log_acceptance(state, proposed)
+        uniform = torch.rand(
+            log_accept.shape, generator=generator, dtype=log_accept.dtype, device=log_accept.device
+        )
+        accept = uniform.log() < log_accept
+        return SamplerState(
+            _choose(accept, proposed.v, state.v),
+            _choose(accept, proposed.free_energy, state.free_energy),
+            _choose_optional(accept, proposed.gradient, state.gradient),
+            accept,
+        )
+
+
+def _choose(accept: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(accept.reshape(-1, *[1] * (new.dim() - 1)), new, old)
+
+
+def _choose_optional(accept: Tensor, new: Tensor | None, old: Tensor | None) -> Tensor | None:
+    return None if new is None or old is None else _choose(accept, new, old)
+
+
+class ChainBuffer:
+    """Persistent chains that outlive a batch.
+
+    Parameters
+    ----------
+    fresh : float
+        Share of chains in [0, 1] restarted from the data whenever chains are taken.
+
+    Attributes
+    ----------
+    chains : (n_chains, ...) Tensor or None
+        Present configurations; None before the first batch.
+    """
+
+    def __init__(self, fresh: float = 0.05):
+        if not 0 <= fresh <= 1:
+            raise ArgumentError(f"fresh={fresh}; it must lie in [0, 1].")
+        self.fresh = fresh
+        self.chains: Tensor | None = None
+
+    def take(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Chains to go on with, as many as the first batch had rows.
+
+        Parameters
+        ----------
+        batch : (batch, ...)
+            Data; the first batch starts the chains, later ones feed the fresh starts.
+        generator : torch.Generator
+            On the device of the batch.
+        """
+        if self.chains is None:
+            return batch.clone()
+        restart = (
+            torch.rand(len(self.chains), generator=generator, device=batch.device) < self.fresh
+        )
+        source = torch.randint(
+            len(batch), (len(self.chains),), generator=generator, device=batch.device
+        )
+        return _choose(restart, batch[source], self.chains)
+
+    def put(self, chains: Tensor) -> None:
+        """Keep the chains for the next batch."""
+        self.chains = chains.detach()

@@ -1,0 +1,365 @@
+"""How parameters are found: exact EM, exact gradients, contrastive divergence."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from deem.core.dataset import Dataset
+from deem.core.history import History
+from deem.core.optimizers import make_optimizer, make_scheduler
+from deem.core.sampler import ChainBuffer, Sampler
+from deem.core.votes import Votes
+from deem.utils.exception import ArgumentError, IntractableError
+
+if TYPE_CHECKING:
+    from deem.core.model import BipartiteModel, Model
+
+__all__ = ["SOLVERS", "ContrastiveDivergence", "ExactEM", "ExactGradient", "Solver"]
+
+
+class Solver(ABC):
+    """A way of finding parameters, handed to ``fit``.
+
+    You write ``step``, and ``prepare`` where there is something to build. The constructor only
+    stores; what a training needs is built by ``prepare``, so one solver serves many trainings,
+    one after the other.
+
+    Attributes
+    ----------
+    full_batch : bool
+        Whether ``step`` wants all rows at once.
+    default_epochs : int
+        Length of a training that names none.
+    """
+
+    full_batch: bool = False
+    default_epochs: int = 10
+
+    def prepare(
+        self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
+    ) -> None:
+        """Build what the training needs."""
+
+    @abstractmethod
+    def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
+        """Change the parameters once; return scalar metrics of the batch."""
+
+    def end_epoch(self) -> None:
+        """Move schedules on."""
+
+    def finished(self, history: History) -> bool:
+        """Whether the stopping rule holds."""
+        return False
+
+    def state(self) -> dict[str, Any]:
+        """Everything an exact resume needs beyond the model."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of ``state``, after ``prepare``."""
+
+    def settings(self) -> dict[str, Any]:
+        """Constructor arguments by name, for the history and for model files."""
+        names = inspect.signature(type(self).__init__).parameters
+        return {name: getattr(self, name) for name in names if name != "self"}
+
+
+class _Exact(Solver):
+    full_batch = True
+
+    def __init__(self, tolerance: float):
+        if not tolerance >= 0:
+            raise ArgumentError(f"tolerance={tolerance}; it must be at least 0.")
+        self.tolerance = tolerance
+
+    def finished(self, history: History) -> bool:
+        series = history["objective"]
+        return len(series) > 1 and abs(series[-1] - series[-2]) <= self.tolerance
+
+
+class ExactEM(_Exact):
+    """Expectation-maximisation on the penalised likelihood.
+
+    The model supplies ``em_data(data)``, its data in the form it wants, and ``em_step(data)``,
+    one E-step and M-step that returns the log-likelihood and the log-prior before the step.
+
+    Parameters
+    ----------
+    tolerance : float
+        Stop when the objective changes by at most this much, in nats a sample.
+    """
+
+    default_epochs = 500
+
+    def __init__(self, tolerance: float = 1e-6):
+        super().__init__(tolerance)
+
+    def prepare(
+        self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
+    ) -> None:
+        """Bring the data into the form the model's EM wants."""
+        if not getattr(model, "supports_em", False):
+            raise IntractableError(
+                f"{type(model).__name__} has no closed M-step; use ExactGradient()."
+            )
+        self._data = model.em_data(data)  # type: ignore[operator]
+        self._total = _total_weight(data)
+
+    def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
+        """One EM pass."""
+        log_likelihood, log_prior = model.em_step(self._data)  # type: ignore[operator]
+        return {
+            "objective": (log_likelihood + log_prior) / self._total,
+            "log_likelihood": log_likelihood / self._total,
+        }
+
+
+class ExactGradient(_Exact):
+    """Gradient ascent on the exact penalised likelihood, all rows at once.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        "lbfgs", a name of `make_optimizer`, or a callable that takes the parameters.
+    learning_rate : float
+        Above 0; with L-BFGS the first trial step of the line search.
+    momentum, weight_decay : float
+        As in `make_optimizer`; L-BFGS uses neither.
+    scheduler : str, callable or None
+        As in `make_scheduler`; L-BFGS uses none.
+    tolerance : float
+        Stop when the objective changes by at most this much, in nats a sample.
+    """
+
+    default_epochs = 500
+
+    def __init__(
+        self,
+        optimizer: str | Callable = "lbfgs",
+        learning_rate: float = 1.0,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        scheduler: str | Callable | None = None,
+        tolerance: float = 1e-6,
+    ):
+        super().__init__(tolerance)
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.scheduler = scheduler
+
+    def prepare(
+        self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
+    ) -> None:
+        """Build the optimizer; check that the likelihood is exact."""
+        model.log_partition()
+        self._total = _total_weight(data)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.optimizer == "lbfgs":
+            self._optimizer: torch.optim.Optimizer = torch.optim.LBFGS(
+                parameters,
+                lr=self.learning_rate,
+                max_iter=10,
+                tolerance_grad=0,
+                tolerance_change=0,
+                line_search_fn="strong_wolfe",
+            )
+        else:
+            self._optimizer = make_optimizer(
+                self.optimizer, parameters, self.learning_rate, self.momentum, self.weight_decay
+            )
+        scheduler = None if self.optimizer == "lbfgs" else self.scheduler
+        self._scheduler = make_scheduler(scheduler, self._optimizer, epochs)
+
+    def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
+        """One optimizer step; the metrics are those before it."""
+        metrics: dict[str, Tensor] = {}
+
+        def closure() -> Tensor:
+            self._optimizer.zero_grad()
+            log_likelihood = _weighted(model.log_likelihood(batch), batch.weights).sum()
+            objective = (log_likelihood + model.log_prior()) / self._total
+            (-objective).backward()
+            metrics.setdefault("objective", objective.detach())
+            metrics.setdefault("log_likelihood", log_likelihood.detach() / self._total)
+            return -objective
+
+        self._optimizer.step(closure)  # type: ignore[arg-type]
+        return metrics
+
+    def end_epoch(self) -> None:
+        """Move the schedule on."""
+        if self._scheduler is not None:
+            self._scheduler.step()
+
+    def state(self) -> dict[str, Any]:
+        """Optimizer and schedule."""
+        return _optimizer_state(self._optimizer, self._scheduler)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of ``state``."""
+        _restore_optimizer(state, self._optimizer, self._scheduler)
+
+
+class ContrastiveDivergence(Solver):
+    """Contrastive divergence: the negative phase comes from short or persistent chains.
+
+    Parameters
+    ----------
+    steps : int
+        Gibbs sweeps, or steps of the sampler, between two updates; at least 1.
+    learning_rate : float
+        Above 0.
+    momentum, weight_decay : float
+        As in `make_optimizer`.
+    optimizer, scheduler
+        As in `make_optimizer` and `make_scheduler`.
+    persistent : bool
+        Keep the chains from batch to batch in place of starting them at the data.
+    fresh : float
+        Share of persistent chains restarted from the data at each step.
+    deterministic : bool
+        Propagate probabilities instead of draws, the mean-field approximation of the published
+        implementation. Only for chains that start at the data; persistent ones always draw.
+    sampler : Sampler, optional
+        What moves the chains; None is the block Gibbs sweep of the model.
+
+    References
+    ----------
+    .. [1] Hinton (2002), Training products of experts by minimizing contrastive divergence.
+    .. [2] Tieleman (2008), Training restricted Boltzmann machines using approximations to the
+       likelihood gradient.
+    """
+
+    def __init__(
+        self,
+        steps: int = 1,
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        optimizer: str | Callable = "sgd",
+        scheduler: str | Callable | None = None,
+        persistent: bool = False,
+        fresh: float = 0.05,
+        deterministic: bool = False,
+        sampler: Sampler | None = None,
+    ):
+        if steps < 1:
+            raise ArgumentError(f"steps={steps}; contrastive divergence needs at least 1.")
+        if not learning_rate > 0:
+            raise ArgumentError(f"learning_rate={learning_rate}; it must be above 0.")
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.persistent = persistent
+        self.fresh = fresh
+        self.deterministic = deterministic
+        self.sampler = sampler
+
+    def prepare(
+        self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
+    ) -> None:
+        """Build the optimizer and empty the chain buffer."""
+        if self.sampler is None and not hasattr(model, "gibbs_step"):
+            raise ArgumentError(
+                f"sampler=None means Gibbs sweeps, which {type(model).__name__} does not have; "
+                "pass a sampler."
+            )
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer = make_optimizer(
+            self.optimizer, parameters, self.learning_rate, self.momentum, self.weight_decay
+        )
+        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
+        self._buffer = ChainBuffer(self.fresh)
+
+    def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
+        """One update from the difference of free energies of data and chains."""
+        v = as_visible(batch.data, model)
+        start = self._buffer.take(v, generator) if self.persistent else v
+        chains, metrics = self._advance(model, start, generator)
+        if self.persistent:
+            self._buffer.put(chains)
+        weights = batch.weights
+        positive = _weighted(model.free_energy(v), weights).sum() / _total_weight(batch)
+        loss = positive - model.free_energy(chains).mean()
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return {"free_energy_gap": loss.detach(), "free_energy": positive.detach(), **metrics}
+
+    def end_epoch(self) -> None:
+        """Move the schedule on."""
+        if self._scheduler is not None:
+            self._scheduler.step()
+
+    def state(self) -> dict[str, Any]:
+        """Optimizer, schedule and chains."""
+        return {
+            **_optimizer_state(self._optimizer, self._scheduler),
+            "chains": self._buffer.chains,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of ``state``."""
+        _restore_optimizer(state, self._optimizer, self._scheduler)
+        self._buffer.chains = state["chains"]
+
+    @torch.no_grad()
+    def _advance(
+        self, model: Model, v: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.sampler is not None:
+            return self.sampler.run(model, v, self.steps, generator)
+        bipartite: BipartiteModel = model  # type: ignore[assignment]
+        for _ in range(self.steps):
+            if self.deterministic and not self.persistent:
+                v = bipartite.reconstruct(v)
+            else:
+                v = bipartite.gibbs_step(v, generator)
+        return v, {}
+
+
+SOLVERS = {cls.__name__: cls for cls in (ExactEM, ExactGradient, ContrastiveDivergence)}
+
+
+def as_visible(data: Tensor | Votes, model: Model) -> Tensor:
+    """Data as the model sees it: one-hot (batch, D, K) for votes, in its dtype, on its device."""
+    if isinstance(data, Votes):
+        return data.one_hot(dtype=model.dtype, device=model.device)
+    return data.to(device=model.device, dtype=model.dtype)
+
+
+def _total_weight(data: Dataset) -> float:
+    return float(len(data)) if data.weights is None else float(data.weights.sum())
+
+
+def _weighted(values: Tensor, weights: Tensor | None) -> Tensor:
+    return values if weights is None else values * weights.to(values)
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer, scheduler: Any) -> dict[str, Any]:
+    return {
+        "optimizer": copy.deepcopy(optimizer.state_dict()),
+        "scheduler": None if scheduler is None else copy.deepcopy(scheduler.state_dict()),
+    }
+
+
+def _restore_optimizer(
+    state: dict[str, Any],
+    optimizer: torch.optim.Optimizer,
+    scheduler: Any,
+) -> None:
+    optimizer.load_state_dict(state["optimizer"])
+    if scheduler is not None:
+        scheduler.load_state_dict(state["scheduler"])

@@ -1,0 +1,269 @@
+"""The only epoch loop, and the callbacks that watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from deem.core.dataset import Dataset
+from deem.core.history import History
+from deem.core.persistence import read_file, write_file
+from deem.core.solvers import Solver
+from deem.utils.exception import ArgumentError, NonFiniteError
+from deem.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from deem.core.model import Model
+
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "ProgressBar", "Training", "train"]
+
+_LOGGER = get_logger(__name__)
+_CHECKPOINT = "Checkpoint"
+
+
+@dataclass
+class Training:
+    """What a callback sees of a running training.
+
+    Attributes
+    ----------
+    model, solver, data, history, generator
+        The objects of the training.
+    epochs : int
+        Planned number of epochs.
+    epoch : int
+        Epochs done so far.
+    """
+
+    model: Model
+    solver: Solver
+    data: Dataset
+    history: History
+    generator: torch.Generator
+    epochs: int
+    epoch: int = 0
+
+    def content(self) -> dict[str, Any]:
+        """Everything an exact resume needs, as nested plain values and tensors."""
+        return {
+            "class": type(self.model).__name__,
+            "model": dict(self.model.state_dict()),
+            "solver": self.solver.state(),
+            "generator": self.generator.get_state(),
+            "history": self.history.to_dict(),
+            "epoch": self.epoch,
+        }
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Go on where `content` was taken."""
+        if content["class"] != type(self.model).__name__:
+            raise ArgumentError(
+                f"resume= holds a {content['class']}, but the model is a "
+                f"{type(self.model).__name__}."
+            )
+        self.model.load_state_dict(content["model"])
+        self.solver.restore(content["solver"])
+        self.generator.set_state(content["generator"])
+        self.history = self.model.history = History.from_dict(content["history"])
+        self.epoch = content["epoch"]
+
+
+class Callback:
+    """Something called as training goes on; override what you need."""
+
+    def on_start(self, training: Training) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_end(self, training: Training) -> bool | None:
+        """After each epoch; True stops the training."""
+
+    def on_end(self, training: Training) -> None:
+        """After the last epoch, also when training failed."""
+
+
+class ProgressBar(Callback):
+    """A tqdm bar with the latest value of the first series."""
+
+    def on_start(self, training: Training) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=training.epochs, initial=training.epoch, unit="epoch")
+
+    def on_epoch_end(self, training: Training) -> None:
+        name = next(iter(training.history), None)
+        if name is not None:
+            self._bar.set_postfix({name: f"{training.history[name][-1]:.5g}"}, refresh=False)
+        self._bar.update()
+
+    def on_end(self, training: Training) -> None:
+        self._bar.close()
+
+
+class EarlyStopping(Callback):
+    """Stop when a series has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of the series.
+    patience : int
+        Epochs without improvement before stopping, at least 1.
+    min_delta : float
+        Smallest change that counts as improvement.
+    maximise : bool
+        Whether larger is better.
+    """
+
+    def __init__(
+        self, monitor: str, patience: int = 5, min_delta: float = 0.0, maximise: bool = False
+    ):
+        if patience < 1:
+            raise ArgumentError(f"patience={patience}; it must be at least 1.")
+        self.monitor, self.patience = monitor, patience
+        self.min_delta, self.maximise = min_delta, maximise
+
+    def on_epoch_end(self, training: Training) -> bool:
+        if self.monitor not in training.history:
+            raise ArgumentError(
+                f"monitor={self.monitor!r} is not recorded; choose one of: "
+                f"{', '.join(training.history)}."
+            )
+        sign = -1 if self.maximise else 1
+        series = [sign * x for x in training.history[self.monitor]]
+        if len(series) <= self.patience:
+            return False
+        return min(series[-self.patience :]) > min(series[: -self.patience]) - self.min_delta
+
+
+class Checkpoint(Callback):
+    """Write everything an exact resume needs: weights, optimizer, chains, generator, history.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, replaced each time in one step.
+    every : int
+        Epochs between two writes, at least 1.
+    """
+
+    def __init__(self, path: str | Path, every: int = 1):
+        if every < 1:
+            raise ArgumentError(f"every={every}; it must be at least 1.")
+        self.path, self.every = Path(path), every
+
+    def on_epoch_end(self, training: Training) -> None:
+        if training.epoch % self.every == 0:
+            write_file(self.path, _CHECKPOINT, training.content())
+
+
+def train(
+    model: Model,
+    data: Dataset,
+    solver: Solver,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = 128,
+    generator: torch.Generator,
+    callbacks: Sequence[Callback] = (),
+    resume: str | Path | None = None,
+) -> History:
+    """Run epochs until they are done, the solver's rule holds, or a callback stops them.
+
+    Parameters
+    ----------
+    model : Model
+        Trained in place; its ``history`` is replaced.
+    data : Dataset
+        At least one row.
+    solver : Solver
+        Changes the parameters.
+    epochs : int, optional
+        At least 0; None is the solver's default.
+    batch_size : int, optional
+        Rows a batch; full-batch solvers take all.
+    generator : torch.Generator
+        On the model's device; the source of every draw.
+    callbacks : sequence of Callback
+        Called in order.
+    resume : str or Path, optional
+        File of a `Checkpoint`; training goes on as if it had never stopped.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    NonFiniteError
+        If a metric or a parameter is NaN or infinite; the parameters of the last good epoch are
+        put back first.
+    """
+    epochs = solver.default_epochs if epochs is None else epochs
+    if epochs < 0:
+        raise ArgumentError(f"epochs={epochs}; it must be at least 0.")
+    if len(data) == 0:
+        raise ArgumentError("data has no rows; pass at least one sample.")
+    model.history = History({"solver": type(solver).__name__, "epochs": epochs})
+    training = Training(model, solver, data, model.history, generator, epochs)
+    solver.prepare(model, data, epochs, generator)
+    if resume is not None:
+        training.restore(read_file(resume, _CHECKPOINT)[1])
+    for callback in callbacks:
+        callback.on_start(training)
+    try:
+        _run_epochs(training, None if solver.full_batch else batch_size, callbacks)
+    finally:
+        for callback in callbacks:
+            callback.on_end(training)
+    return training.history
+
+
+def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[Callback]) -> None:
+    model, solver, history = training.model, training.solver, training.history
+    was_training = model.training
+    model.train()
+    good = _snapshot(model)
+    while training.epoch < training.epochs:
+        metrics = _run_epoch(training, batch_size)
+        if not _is_finite(metrics, model):
+            model.load_state_dict(good)
+            raise NonFiniteError(
+                f"NaN or infinity appeared in epoch {training.epoch + 1}; the parameters of the "
+                "epoch before were kept. Lower the learning rate or check the data."
+            )
+        good = _snapshot(model)
+        training.epoch += 1
+        history.append(**metrics)
+        _LOGGER.debug("epoch %d: %s", training.epoch, metrics)
+        stops = [callback.on_epoch_end(training) for callback in callbacks]
+        if solver.finished(history) or any(stops):
+            break
+    model.train(was_training)
+
+
+def _run_epoch(training: Training, batch_size: int | None) -> dict[str, float]:
+    totals: dict[str, Tensor] = {}
+    shuffle = None if batch_size is None else training.generator
+    for batch in training.data.batches(batch_size, shuffle):
+        share = len(batch) / len(training.data)
+        metrics = training.solver.step(training.model, batch, training.generator)
+        for name, value in metrics.items():
+            totals[name] = totals.get(name, 0) + share * value
+    training.solver.end_epoch()
+    return {name: float(value) for name, value in totals.items()}
+
+
+def _snapshot(model: Model) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _is_finite(metrics: dict[str, float], model: Model) -> bool:
+    values = torch.tensor(list(metrics.values()))
+    return bool(values.isfinite().all()) and all(
+        bool(p.isfinite().all()) for p in model.parameters()
+    )
