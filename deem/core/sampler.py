@@ -23,8 +23,8 @@ class SamplerState(NamedTuple):
     ----------
     v : (batch, ...)
         Configurations.
-    free_energy : (batch,)
-        In nats.
+    free_energy : (batch,), optional
+        In nats; every Metropolis sampler keeps it.
     gradient : (batch, ...), optional
         Of the free energy by `v`, for gradient-informed samplers.
     accepted : (batch,) bool, optional
@@ -32,7 +32,7 @@ class SamplerState(NamedTuple):
     """
 
     v: Tensor
-    free_energy: Tensor
+    free_energy: Tensor | None = None
     gradient: Tensor | None = None
     accepted: Tensor | None = None
 
@@ -131,7 +131,7 @@ class MetropolisSampler(Sampler):
 
     def log_acceptance(self, state: SamplerState, proposed: SamplerState) -> Tensor:
         """Logarithm (batch,) of the acceptance probability, at most 0."""
-        gain = (state.free_energy - proposed.free_energy) / self.temperature
+        gain = (_energy(state) - _energy(proposed)) / self.temperature
         correction = self.log_proposal(proposed, state) - self.log_proposal(state, proposed)
         return (gain + correction).clamp(max=0)
 
@@ -145,7 +145,7 @@ class MetropolisSampler(Sampler):
         accept = uniform.log() < log_accept
         return SamplerState(
             _choose(accept, proposed.v, state.v),
-            _choose(accept, proposed.free_energy, state.free_energy),
+            _choose(accept, _energy(proposed), _energy(state)),
             _choose_optional(accept, proposed.gradient, state.gradient),
             accept,
         )
@@ -153,6 +153,12 @@ class MetropolisSampler(Sampler):
 
 def _choose(accept: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(accept.reshape(-1, *[1] * (new.dim() - 1)), new, old)
+
+
+def _energy(state: SamplerState) -> Tensor:
+    if state.free_energy is None:
+        raise ArgumentError("the state has no free_energy; build it with init().")
+    return state.free_energy
 
 
 def _choose_optional(accept: Tensor, new: Tensor | None, old: Tensor | None) -> Tensor | None:
