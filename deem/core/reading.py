@@ -339,8 +339,7 @@ def _read_sparse(data: Any, known: Known) -> Votes:  # noqa: ANN401
     matrix.eliminate_zeros()
     matrix.sort_indices()
     _check_stored(matrix.data)
-    labels = matrix.data.astype(np.int64) - 1
-    factor = factorize(labels) if len(labels) else Factor(labels.astype(np.int32), labels)
+    factor = factorize(matrix.data.astype(np.int64) - 1)
     classes, table = label_codes(factor.distinct, known)
     n_classifiers = data.shape[1]
     known.check_width(n_classifiers)

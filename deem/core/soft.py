@@ -47,8 +47,8 @@ def _check_soft(soft: NDArray[np.float64]) -> NDArray[np.float64]:
     wrong = ~np.isfinite(soft) | (soft < 0)
     if wrong.any():
         raise ArgumentError(
-            f"the soft votes contain {soft[wrong][0]}, expected probabilities, neither inf nor "
-            "negative; for a missing vote set its whole column to 0 or NaN."
+            f"the soft votes contain {soft[wrong][0]}, expected probabilities, not negative, inf "
+            "or NaN beside numbers; for a missing vote set its whole column to 0 or NaN."
         )
     if _sums_to_one(soft, 2) and not _sums_to_one(soft, 1):
         raise ShapeError(

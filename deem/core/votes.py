@@ -1,5 +1,6 @@
 """The one sparse form of votes that everything else is computed from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,19 @@ class Votes:
     weights: NDArray[np.float64] | None = None
     frame: str | None = None
     task_name: str | None = None
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Sequence[Any],
+        X: Any,  # noqa: ANN401
+        method: str = "predict",
+    ) -> "Votes":
+        """Votes of fitted classifiers; see `deem.core.reading.read_estimators`."""
+        # imported late, as reading builds on this module
+        from deem.core.reading import read_estimators
+
+        return read_estimators(estimators, X, method)
 
     @property
     def n_samples(self) -> int:
