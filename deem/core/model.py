@@ -68,6 +68,9 @@ class Model(nn.Module, ABC):
             f"{type(self).__name__} has no exact log_partition(); use a sampling solver."
         )
 
+    def prepare(self, data: Dataset) -> None:
+        """Set what the prior takes from the data; exact solvers call it before they start."""
+
     def log_prior(self) -> Tensor:
         """Logarithm of the prior density of the parameters up to a constant; 0 without prior."""
         return torch.zeros((), dtype=self.dtype, device=self.device)

@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.math.random import as_generator
 from deem.models.irbm import InverseRBM
+from deem.models.pseudo_counts import vote_statistics
 from deem.utils.exception import check_choice
 
 __all__ = ["STARTS", "initialise"]
 
-STARTS = ("mv_rand", "mv_lo", "mv", "rand")
+STARTS = ("shares", "mv_rand", "mv_lo", "mv", "rand")
 _VOTE_WEIGHT = 2.0
 _NOISE = 0.01
 
@@ -38,11 +40,13 @@ def initialise(
         Changed in place.
     votes : Votes
         For the agreement of each classifier with the majority vote.
-    method : {"mv_rand", "mv_lo", "mv", "rand"}
-        "mv": weight 2 between each vote and its own class, nothing else; "mv_rand": the same with
-        N(0, 0.01**2) on all other weights and on the biases; "mv_lo": the same with 0.01 times a
-        product of two standard normals there; "rand": everything N(0, 0.01**2). Hidden units after
-        the first always start from noise, because equal units would stay equal.
+    method : {"shares", "mv_rand", "mv_lo", "mv", "rand"}
+        "shares": class prior and confusions estimated as if the class of a sample were
+        distributed as its votes are. "mv": weight 2 between each vote and its own class, nothing
+        else. "mv_rand": the same with N(0, 0.01**2) on all other weights and on the biases.
+        "mv_lo": the same with 0.01 times a product of two standard normals there. "rand":
+        everything N(0, 0.01**2). Hidden units after the first always start from noise, because
+        equal units would stay equal.
     use_weighted : bool
         Scale the weights of a classifier by its agreement with the vote.
     random_state : None, int, numpy or torch generator
@@ -54,6 +58,8 @@ def initialise(
     """
     check_choice("init_method", method, STARTS)
     generator = as_generator(random_state)
+    if method == "shares":
+        return _from_shares(model, votes, generator)
     d, k, units = model.n_classifiers, model.n_classes, model.hidden_dim
     shapes = ((d, k), (d, k, units, k), (units, k))
     visible_bias, weight, hidden_bias = (_noise(shape, method, generator) for shape in shapes)
@@ -65,6 +71,20 @@ def initialise(
         weight *= _agreement(votes).reshape(d, 1, 1, 1)
     like = next(model.parameters())
     model.set_parameters(visible_bias.to(like), weight.to(like), hidden_bias.to(like))
+    return model
+
+
+def _from_shares(model: AnyIRBM, votes: Votes, generator: torch.Generator) -> AnyIRBM:
+    model.prepare(Dataset(votes))
+    counts, state_counts = (
+        torch.from_numpy(x).to(model.device, model.dtype) for x in vote_statistics(votes)
+    )
+    model.m_step(counts, state_counts)
+    if model.hidden_dim > 1:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+                parameter.add_((_NOISE * noise).to(parameter))
     return model
 
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
 from torch.nn.functional import one_hot
 
+from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.math.distributions import JointStates
 from deem.math.energy import lift_centred, project_centred
 from deem.models.latent_class import LatentClassModel
-from deem.models.pseudo_counts import PseudoCounts, checked_class_prior
+from deem.models.pseudo_counts import PseudoCounts, checked_class_prior, vote_statistics
 from deem.utils.constants import EPSILON, MAX_JOINT_STATES
 from deem.utils.exception import ArgumentError, IntractableError
 
@@ -34,13 +35,16 @@ class InverseRBM(LatentClassModel):
 
     Attributes
     ----------
-    pseudo_votes : (1 or n_classifiers, n_classes, n_classes) Tensor
-        Present pseudo-counts of the confusions, vote by class, in votes.
+    pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
+        Pseudo-counts of the confusions, vote by class, in votes; ``prepare`` sets them.
+    pseudo_samples : scalar Tensor
+        Pseudo-count of every class, in samples.
     state_codes : (S, hidden_dim) int64 Tensor
         The joint hidden states; empty if there are too many.
     """
 
     pseudo_votes: Tensor
+    pseudo_samples: Tensor
     state_codes: Tensor
 
     def __init__(
@@ -64,8 +68,8 @@ class InverseRBM(LatentClassModel):
         self.pseudo_counts = PseudoCounts(*(pseudo_counts or ())).checked(n_classifiers, n_classes)
         self.class_prior = checked_class_prior(class_prior, n_classes)
         self.register_buffer("state_codes", codes, persistent=False)
-        empty = torch.zeros(1, n_classes, n_classes)
-        self.register_buffer("pseudo_votes", self.pseudo_counts.confusion(empty))
+        self.register_buffer("pseudo_votes", torch.zeros(1, n_classes, n_classes), False)
+        self.register_buffer("pseudo_samples", torch.zeros(()), False)
 
     @abstractmethod
     def categorical_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,6 +92,12 @@ class InverseRBM(LatentClassModel):
     @abstractmethod
     def units(self, logits: Tensor) -> Distribution:
         """Distribution of independent hidden units with (batch, hidden_dim, n_classes) logits."""
+
+    def prepare(self, data: Dataset) -> None:
+        counts, state_counts = vote_statistics(self.as_votes(data))
+        votes, samples = self.pseudo_counts.tables(counts, state_counts.sum())
+        self.pseudo_votes = torch.from_numpy(votes).to(self.device, self.dtype)
+        self.pseudo_samples = torch.tensor(samples, dtype=self.dtype, device=self.device)
 
     @property
     def supports_em(self) -> bool:  # type: ignore[override]
@@ -153,15 +163,13 @@ class InverseRBM(LatentClassModel):
         votes = (
             self.pseudo_votes if self.hidden_dim == 1 else self.pseudo_votes[..., self.state_class]
         )
-        samples = 0.0 if self.class_prior is not None else self.pseudo_counts.prior
+        samples = 0.0 if self.class_prior is not None else self.pseudo_samples
         return share * ((votes * table).sum() + samples * log_state.sum())
 
-    def m_step(self, counts: Tensor, state_counts: Tensor, refresh_prior: bool) -> None:
-        if refresh_prior:
-            self.pseudo_votes = self.pseudo_counts.confusion(counts)
+    def m_step(self, counts: Tensor, state_counts: Tensor) -> None:
         confusion = counts + self.pseudo_votes
         confusion = confusion / confusion.sum(1, keepdim=True).clamp(min=EPSILON)
-        prior = state_counts + self.pseudo_counts.prior
+        prior = state_counts + self.pseudo_samples
         if self.class_prior is not None:
             prior = torch.tensor(self.class_prior).to(prior)
         self.set_tables(
@@ -170,7 +178,7 @@ class InverseRBM(LatentClassModel):
 
     @torch.no_grad()
     def set_tables(self, log_prior: Tensor, log_confusion: Tensor) -> None:
-        """Take over a class prior and confusions, for one hidden unit.
+        """Take over a class prior and confusions; further hidden units have no effect.
 
         Parameters
         ----------
@@ -179,8 +187,12 @@ class InverseRBM(LatentClassModel):
         log_confusion : (n_classifiers, n_classes, n_classes)
             Log-probability of the vote (second axis) given the class (third), in nats.
         """
-        visible = log_confusion.new_zeros(self.n_classifiers, self.n_classes)
-        self.set_parameters(visible, log_confusion.unsqueeze(2), log_prior.unsqueeze(0))
+        d, k, units = self.n_classifiers, self.n_classes, self.hidden_dim
+        weight = log_confusion.new_zeros(d, k, units, k)
+        weight[:, :, 0] = log_confusion
+        bias = log_prior.new_zeros(units, k)
+        bias[0] = log_prior
+        self.set_parameters(log_confusion.new_zeros(d, k), weight, bias)
 
     def _unit_logits(self, v: Tensor) -> Tensor:
         self.check_shape(v)

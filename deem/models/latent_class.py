@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,7 +53,7 @@ class LatentClassModel(BipartiteModel):
     def state_terms(self) -> tuple[Tensor, Tensor]:
         """Bias (S,) of every joint state and site terms (n_classifiers, n_classes, S), in nats."""
 
-    def m_step(self, counts: Tensor, state_counts: Tensor, refresh_prior: bool) -> None:
+    def m_step(self, counts: Tensor, state_counts: Tensor) -> None:
         """Set the parameters that maximise the expected penalised log-likelihood.
 
         Parameters
@@ -61,8 +62,6 @@ class LatentClassModel(BipartiteModel):
             Expected votes of each classifier for each label in each state.
         state_counts : (S,)
             Expected samples in each state.
-        refresh_prior : bool
-            Whether a prior that is estimated from the counts is estimated anew.
         """
         raise IntractableError(f"{type(self).__name__} has no closed M-step; use ExactGradient().")
 
@@ -157,22 +156,20 @@ class LatentClassModel(BipartiteModel):
     def em_data(self, data: Dataset) -> SparseRows:
         """Votes as sparse rows, with a known class as one more vote that excludes the others."""
         weights = None if data.weights is None else data.weights.to(self.device, self.dtype)
-        rows = self.sparse_rows(data.data, weights)
+        rows = self.sparse_rows(self.as_votes(data), weights)
         if data.targets is None:
             return rows
         first = self.n_classifiers * self.n_classes
         return _append_votes(rows, data.targets.to(self.device), first)
 
     @torch.no_grad()
-    def em_step(self, rows: SparseRows, refresh_prior: bool = True) -> tuple[Tensor, Tensor]:
+    def em_step(self, rows: SparseRows) -> tuple[Tensor, Tensor]:
         """One E-step and M-step.
 
         Parameters
         ----------
         rows : SparseRows
             From ``em_data``.
-        refresh_prior : bool
-            As in ``m_step``.
 
         Returns
         -------
@@ -185,13 +182,27 @@ class LatentClassModel(BipartiteModel):
         statistics = em_statistics(rows, torch.cat([table.flatten(0, 1), known]), log_state)
         log_prior = self.log_prior()
         counts = statistics.counts[: -self.n_classes].reshape(table.shape)
-        self.m_step(counts, statistics.state_counts, refresh_prior)
+        self.m_step(counts, statistics.state_counts)
         return statistics.log_likelihood, log_prior
 
-    def sparse_rows(self, votes: Votes | Tensor, weights: Tensor | None = None) -> SparseRows:
-        """Votes, or their one-hot tensor, as index tensors on the model's device."""
-        if not isinstance(votes, Votes):
-            return self._rows_of_tensor(votes, weights)
+    def as_votes(self, data: Dataset) -> Votes:
+        """The votes of a data set, from their one-hot or soft tensor if need be."""
+        if isinstance(data.data, Votes):
+            return data.data.with_weights(None if data.weights is None else data.weights.numpy())
+        self.check_shape(data.data)
+        flat = data.data.double().cpu().flatten(1).numpy()
+        row, column = flat.nonzero()
+        return Votes(
+            np.concatenate([[0], np.bincount(row, minlength=len(flat)).cumsum()]),
+            column.astype(np.int32),
+            flat[row, column],
+            self.n_classifiers,
+            np.arange(self.n_classes),
+            weights=None if data.weights is None else data.weights.double().cpu().numpy(),
+        )
+
+    def sparse_rows(self, votes: Votes, weights: Tensor | None = None) -> SparseRows:
+        """Votes as index tensors on the model's device."""
         found = (votes.n_classifiers, votes.n_classes)
         if found != (self.n_classifiers, self.n_classes):
             raise ShapeError(
@@ -209,14 +220,6 @@ class LatentClassModel(BipartiteModel):
                 f"v has shape {tuple(v.shape)}; expected (batch, n_classifiers, n_classes) = "
                 f"(batch, {self.n_classifiers}, {self.n_classes})."
             )
-
-    def _rows_of_tensor(self, v: Tensor, weights: Tensor | None) -> SparseRows:
-        self.check_shape(v)
-        flat = v.to(self.device, self.dtype).flatten(1)
-        row, column = flat.nonzero(as_tuple=True)
-        counts = torch.bincount(row, minlength=len(flat))
-        indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return SparseRows(indptr, column, flat[row, column], weights)
 
 
 def _append_votes(rows: SparseRows, labels: Tensor, first: int) -> SparseRows:

@@ -6,44 +6,47 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from deem.utils.constants import EPSILON
+from deem.core.votes import Votes
 from deem.utils.exception import ArgumentError, ShapeError
 
-__all__ = ["PseudoCounts", "checked_class_prior"]
+__all__ = ["PseudoCounts", "checked_class_prior", "vote_statistics"]
 
 
 class PseudoCounts(NamedTuple):
     r"""Votes that every classifier is imagined to have cast before the first real one.
 
-    Column h of the confusion of every classifier, the distribution of its vote when the class is
-    h, gets
+    They follow a one-coin classifier of the same skill, so that few votes, rare classes and many
+    classes shrink a confusion table towards its single best-determined number. With N samples, K
+    classes and :math:`r = s K^2 / N` the label l of classifier i given class h gets
 
-    .. math:: \alpha_{lh} = d\,[l = h] + o / K + p\,P_{lh}
+    .. math:: \alpha_{ilh} = (o + r) \big( a_i [l = h] + (1 - a_i) f_{l|h} \big) + u / K
 
-    where P is the confusion pooled over all classifiers. Few votes then shrink a classifier
-    towards the pool, and rare classes do not merge.
+    votes, where :math:`a_i` is the mean share of the vote that backs the classifier's answers,
+    drawn towards the mean over all votes by m votes, and :math:`f_{l|h}` is how often l is voted
+    among all labels but h. Every class gets :math:`p + r` imagined samples.
 
     Parameters
     ----------
-    diagonal : float
-        d, on the right answer, in votes.
-    off_diagonal : float
-        o, spread evenly over all answers, in votes.
-    pooled : float
-        p, spread as the pooled confusion, in votes.
+    one_coin : float
+        o, in votes.
+    uniform : float
+        u, in votes, spread evenly over all labels.
+    shrinkage : float
+        m, in votes.
+    sparsity : float
+        s, in samples a cell of a confusion table; it matters only where cells outnumber samples.
     prior : float
-        On every class of the class prior, in samples.
+        p, in samples.
     confusion_votes : (n_classifiers, n_classes, n_classes), optional
-        Further votes of each classifier known beforehand: classifier, class, vote.
+        Further votes known beforehand: classifier, class, vote.
     """
 
-    diagonal: float = 2.0
-    off_diagonal: float = 0.5
-    pooled: float = 2.0
+    one_coin: float = 4.0
+    uniform: float = 0.5
+    shrinkage: float = 2.0
+    sparsity: float = 20.0
     prior: float = 1.0
     confusion_votes: NDArray[np.float64] | None = None
 
@@ -57,7 +60,7 @@ class PseudoCounts(NamedTuple):
         ShapeError
             If `confusion_votes` has another shape.
         """
-        for name, value in zip(self._fields[:4], self[:4], strict=True):
+        for name, value in zip(self._fields[:5], self[:5], strict=True):
             if not 0 <= value < float("inf"):
                 raise ArgumentError(
                     f"pseudo_counts.{name}={value}; it must be finite and at least 0."
@@ -78,28 +81,69 @@ class PseudoCounts(NamedTuple):
             )
         return self._replace(confusion_votes=votes)
 
-    def confusion(self, counts: Tensor) -> Tensor:
-        """Pseudo-counts of the confusion of every classifier.
+    def tables(
+        self, counts: NDArray[np.float64], n_samples: float
+    ) -> tuple[NDArray[np.float64], float]:
+        """Pseudo-counts of the confusions and of the class prior.
 
         Parameters
         ----------
         counts : (n_classifiers, n_classes, n_classes)
-            Expected votes: classifier, vote, class.
+            Votes against shares of the vote, from `vote_statistics`: classifier, vote, class.
+        n_samples : float
+            Total weight of the samples, above 0.
 
         Returns
         -------
-        (1 or n_classifiers, n_classes, n_classes)
+        votes : (n_classifiers, n_classes, n_classes)
             Vote by class.
+        samples : float
+            For every class.
         """
         k = counts.shape[-1]
-        fixed = torch.full_like(counts[:1], self.off_diagonal / k)
-        fixed.diagonal(dim1=1, dim2=2).add_(self.diagonal)
-        pool = counts.sum(0, keepdim=True) + fixed
-        pool = pool / pool.sum(1, keepdim=True).clamp(min=EPSILON)
-        votes = fixed + self.pooled * pool
+        r = self.sparsity * k**2 / n_samples
+        skill = self._skill(counts)[:, None, None]
+        popularity = counts.sum((0, 2)) + 1 + r
+        wrong = np.tile(popularity[:, None], (1, k))
+        np.fill_diagonal(wrong, 0)
+        wrong /= np.maximum(wrong.sum(0), 1)
+        votes = (self.one_coin + r) * (skill * np.eye(k) + (1 - skill) * wrong) + self.uniform / k
         if self.confusion_votes is not None:
-            votes = votes + torch.from_numpy(self.confusion_votes).to(votes).transpose(1, 2)
-        return votes
+            votes += self.confusion_votes.transpose(0, 2, 1)
+        return votes, self.prior + r
+
+    def _skill(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        agreed, cast = np.einsum("dkk->d", counts), counts.sum((1, 2))
+        mean = (agreed.sum() + 1) / (cast.sum() + 2)
+        drawn = cast + self.shrinkage
+        return np.divide(
+            agreed + self.shrinkage * mean, drawn, out=np.full(len(cast), mean), where=drawn > 0
+        )
+
+
+def vote_statistics(votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Votes of each classifier against the shares of the vote.
+
+    Parameters
+    ----------
+    votes : Votes
+        With at least one vote.
+
+    Returns
+    -------
+    counts : (n_classifiers, n_classes, n_classes)
+        Classifier, vote, class: every vote spread over the classes as all votes on its sample are.
+    state_counts : (n_classes,)
+        Sum of the shares over the samples; a sample without votes counts as the average one.
+    """
+    shares = votes.vote_counts()
+    total = shares.sum(1, keepdims=True)
+    overall = shares.sum(0) / max(total.sum(), 1)
+    shares = np.where(total > 0, shares / np.where(total > 0, total, 1), overall)
+    if votes.weights is not None:
+        shares *= votes.weights[:, None]
+    k = votes.n_classes
+    return (votes.matrix().T @ shares).reshape(votes.n_classifiers, k, k), shares.sum(0)
 
 
 def checked_class_prior(
