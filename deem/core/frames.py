@@ -109,16 +109,18 @@ def wide_factor(frame: Any) -> Factor:  # noqa: ANN401
 
 def _factorize_series(series: Any) -> Factor:  # noqa: ANN401
     """Code a column of a frame; strings by the frame library's own hashing."""
+    import narwhals.stable.v1 as nw
+
     has_null = series.null_count() > 0
     dtype = series.dtype
     if dtype.is_integer() and has_null:
         return _factorize_nullable(series)
-    if dtype.is_integer() or dtype.is_float() or (dtype == "Boolean" and not has_null):
+    if dtype.is_integer() or dtype.is_float() or (dtype == nw.Boolean and not has_null):
         return factorize(series.to_numpy())
     native = series.to_native()
     if hasattr(native, "factorize"):
         codes, found = _hash_pandas(series)
-    elif hasattr(native, "to_physical") and dtype in ("String", "Categorical", "Enum"):
+    elif hasattr(native, "to_physical") and dtype in (nw.String, nw.Categorical, nw.Enum):
         codes, found = _hash_polars(series)
     else:
         codes, found = _hash(series)

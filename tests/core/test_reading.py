@@ -83,6 +83,7 @@ FORMS = {
         pl.when(pl.col("label") >= 0).then(pl.col("label")).alias("label")
     ),
     "long polars names": pl.from_pandas(long_pandas(worker=WORKERS.astype(str))),
+    "long arrow names": pl.from_pandas(long_pandas(worker=WORKERS.astype(str))).to_arrow(),
     "long lazy": pl.from_pandas(long_pandas()).lazy(),
 }
 
@@ -132,8 +133,19 @@ NAMED = np.where(DENSE < 0, None, STRINGS.astype(object)[DENSE])
         long_pandas(label=NAMED[TASKS, WORKERS]),
         pl.from_pandas(long_pandas(label=NAMED[TASKS, WORKERS])),
         pl.from_pandas(long_pandas(label=NAMED[TASKS, WORKERS])).cast({"label": pl.Categorical}),
+        pl.from_pandas(long_pandas(label=NAMED[TASKS, WORKERS])).cast({"label": pl.Enum(STRINGS)}),
     ],
-    ids=["objects", "lists", "pandas", "category", "polars", "long", "long polars", "long cat"],
+    ids=[
+        "objects",
+        "lists",
+        "pandas",
+        "category",
+        "polars",
+        "long",
+        "long-polars",
+        "long-categories",
+        "long-enum",
+    ],
 )
 def test_strings(data, expected):
     votes = read_votes(data)
@@ -155,6 +167,8 @@ def test_strings(data, expected):
         (np.array([[7, None, 3.0]], dtype=object), [3.0, 7.0], "f"),
         ([[True, False]], [False, True], "b"),
         (np.array([[True, None]], dtype=object), [True], "b"),
+        (pl.DataFrame({"a": [True], "b": [False]}), [False, True], "b"),
+        (pl.DataFrame({"a": [None], "b": [1]}, schema={"a": pl.String, "b": pl.UInt8}), [1], "u"),
         (pl.DataFrame({"a": [True, None], "b": [False, True]}), [False, True], "b"),
         ([["a", 2, -1]], [2, "a"], "O"),
         (np.array([[2**70, 1]], dtype=object), [1, 2**70], "O"),
@@ -293,6 +307,8 @@ def test_long_matches_known_workers_by_name():
         votes = read_votes(frame, classes=[0, 1], classifiers=["b", "a"])
     assert votes.to_dense().tolist() == [[1, -1], [-1, -1]]
     assert votes.classifiers.tolist() == ["b", "a"]
+    known = read_votes(frame[:1], classes=[0, 1], classifiers=["a", "b"])
+    assert known.to_dense().tolist() == [[-1, 1]]
 
 
 def test_wide_matches_named_classifiers():
