@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,15 @@ _MAX_PARTS = 16
 
 # No reassociation and no finite-only maths: the range reduction of `_exp` and -inf need them off.
 _FASTMATH = {"contract", "nsz"}
+
+# Functions that only kernels call need no door from Python, which takes a quarter of compiling.
+_inner: Any = partial(
+    njit,
+    fastmath=_FASTMATH,
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+)
 
 
 def em_sums(
@@ -142,7 +151,7 @@ def _compiled(width: int, *, cache: bool) -> Callable[..., float]:
     return kernel
 
 
-@njit(fastmath=_FASTMATH)
+@_inner()
 def _fill(  # pragma: no cover
     votes: Votes,
     table: Array,
@@ -174,7 +183,7 @@ def _fill(  # pragma: no cover
     return total
 
 
-@njit(fastmath=_FASTMATH, error_model="numpy")
+@_inner()
 def _collect(  # pragma: no cover
     votes: Votes,
     odds: Array,
@@ -206,13 +215,13 @@ def _collect(  # pragma: no cover
     return total
 
 
-@njit
+@_inner()
 def _entry(array: Array | None, index: int) -> float:  # pragma: no cover
     """Entry of an optional array; the constant 1 vanishes from hard and unweighted loops."""
     return 1.0 if array is None else array[index]
 
 
-@njit(fastmath={"contract"})
+@_inner()
 def _exp(x: float) -> float:  # pragma: no cover
     """Exponential of x <= 0 within 2 units in the last place, 0 below -708 and for NaN."""
     safe = x if x > -708.0 else -708.0

@@ -22,8 +22,8 @@ from deem.utils.exception import ShapeError
 
 __all__ = ["EMStatistics", "SparseRows", "em_statistics", "posterior", "state_logits"]
 
-_HOST_CHUNK = 131_072
-"""Logits worked on at a time on the CPU; 1 MiB in float64 stays in the second cache."""
+_HOST_CHUNK = 32_767
+"""Logits worked on at a time on the CPU; up to here torch shares no sum among threads."""
 
 _DEVICE_CHUNK = 4_194_304
 """The same elsewhere, where few large operations are fast and memory is the limit."""
@@ -248,9 +248,8 @@ def _chunk_sums(rows: SparseRows, table: Tensor, bias: Tensor) -> EMStatistics:
 
 
 def _posterior(rows: SparseRows, table: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    logits = state_logits(rows, table, bias)
-    evidence = logits.logsumexp(1)
-    return logits.sub_(evidence[:, None]).exp_(), evidence
+    products = rows.products(len(table))
+    return products.normalise(products.spread(table).add_(bias))
 
 
 def _chunk_size(table: Tensor) -> int:
@@ -288,6 +287,18 @@ class _HostProducts:
         """Sum over the votes on each column of their samples' rows: (C, S)."""
         return _SparseProduct.apply(self.transposed, self.matrix, states)
 
+    def normalise(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn logits (n, S) into posteriors in place; the evidence (n,) comes with them."""
+        # Torch shares even short exponentials and logarithms among threads, which takes up to a
+        # hundred times as long where others use the processor too; numpy's are single.
+        top = logits.amax(1, keepdim=True).clamp_(min=torch.finfo(logits.dtype).min)
+        logits -= top
+        np.exp(logits.numpy(), out=logits.numpy())
+        scale = logits.sum(1, keepdim=True)
+        with np.errstate(divide="ignore"):
+            top += torch.from_numpy(np.log(scale.numpy()))
+        return logits.div_(scale), top.squeeze(1)
+
 
 class _DeviceProducts:
     """The same by torch's own operations, on any device."""
@@ -315,6 +326,11 @@ class _DeviceProducts:
             votes *= self.rows.values.to(states.dtype)[:, None]
         counts = states.new_zeros(self.n_columns, states.shape[1])
         return counts.index_add_(0, self.columns, votes)
+
+    def normalise(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_HostProducts.normalise`."""
+        evidence = logits.logsumexp(1)
+        return logits.sub_(evidence[:, None]).exp_(), evidence
 
 
 class _SparseProduct(torch.autograd.Function):

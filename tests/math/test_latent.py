@@ -66,8 +66,7 @@ def assert_sums(found, expected, **tolerance):
 
 
 @pytest.mark.parametrize(
-    ("kind", "n_states"),
-    [("hard", 1), ("hard", 4), ("soft", 4), ("weighted", 4), ("both", 4), ("both", 11)],
+    ("kind", "n_states"), [("hard", 2), ("hard", 4), ("both", 4), ("both", 11)]
 )
 def test_statistics_equal_dense_brute_force(path, kind, n_states):
     rows, table, bias, dense = make_problem(kind, n_states=n_states)
@@ -119,9 +118,8 @@ def test_very_unlikely_states_do_not_overflow(path):
     assert_sums(em_statistics(rows, 300 * table, bias), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["hard", "soft"])
-def test_float32_stays_float32(path, kind):
-    rows, table, bias, dense = make_problem(kind, dtype=torch.float32)
+def test_float32_stays_float32(path):
+    rows, table, bias, dense = make_problem(dtype=torch.float32)
     logits, q, expected = brute_force(dense, rows.weights, table, bias)
     found = em_statistics(rows, table, bias)
     assert {x.dtype for x in (*found, *posterior(rows, table, bias))} == {torch.float32}
@@ -211,10 +209,9 @@ def test_polynomial_exponential():
 
     exp = _latent_numba._exp
     x = -np.concatenate([np.linspace(0, 2, 4001), np.geomspace(1e-12, 707, 4001)])
-    found = njit(lambda x: np.array([exp(y) for y in x]))(x)
-    np.testing.assert_allclose(found, np.exp(x), rtol=5e-16)
-    assert exp(-np.inf) == 0
-    assert exp(-709.0) == 0
+    found = njit(lambda x: np.array([exp(y) for y in x]))(np.append(x, [-709.0, -np.inf]))
+    np.testing.assert_allclose(found[:-2], np.exp(x), rtol=5e-16)
+    np.testing.assert_array_equal(found[-2:], 0)
 
 
 @needs_numba
