@@ -213,11 +213,13 @@ def train(
     solver.prepare(model, data, epochs, generator)
     if resume is not None:
         training.restore(read_file(resume, _CHECKPOINT)[1])
+    was_training = model.training
     for callback in callbacks:
         callback.on_start(training)
     try:
         _run_epochs(training, None if solver.full_batch else batch_size, callbacks)
     finally:
+        model.train(was_training)
         for callback in callbacks:
             callback.on_end(training)
     return training.history
@@ -225,7 +227,6 @@ def train(
 
 def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[Callback]) -> None:
     model, solver, history = training.model, training.solver, training.history
-    was_training = model.training
     model.train()
     good = _snapshot(model)
     while training.epoch < training.epochs:
@@ -243,7 +244,6 @@ def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[
         stops = [callback.on_epoch_end(training) for callback in callbacks]
         if solver.finished(history) or any(stops):
             break
-    model.train(was_training)
 
 
 def _run_epoch(training: Training, batch_size: int | None) -> dict[str, float]:
