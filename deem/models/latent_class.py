@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deem.core.dataset import Dataset
 from deem.core.model import BipartiteModel
-from deem.core.solvers import ExactEM, ExactGradient, Solver
+from deem.core.solvers import ExactEM, ExactGradient, Solver, as_visible
 from deem.core.votes import Votes
 from deem.math.latent import SparseRows, em_statistics, posterior, state_logits
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
@@ -137,7 +137,8 @@ class LatentClassModel(BipartiteModel):
 
         Targets are class codes, -1 for unknown.
         """
-        logits = self.class_logits(batch.data)
+        votes = batch.data if isinstance(batch.data, Votes) else as_visible(batch.data, self)
+        logits = self.class_logits(votes)
         if batch.targets is None:
             return logits.logsumexp(-1)
         targets = batch.targets.to(logits.device)
