@@ -1,0 +1,139 @@
+"""The truth about tiny models: everything enumerated, through ``model.energy`` alone.
+
+Shares no code with `deem.math`: states come from itertools, sums from plain log-sum-exp over the
+table of all joint energies.
+"""
+
+from itertools import product
+
+import numpy as np
+import torch
+
+
+def one_hot_states(n_sites, n_categories):
+    """All (n_categories ** n_sites, n_sites, n_categories) one-hot states, last site fastest."""
+    codes = np.array(list(product(range(n_categories), repeat=n_sites)))
+    return torch.from_numpy(np.eye(n_categories)[codes])
+
+
+def bit_states(n_units):
+    """All (2 ** n_units, n_units) states of binary units."""
+    return torch.tensor(list(product([0.0, 1.0], repeat=n_units)), dtype=torch.float64)
+
+
+def partial_states(n_sites, n_categories):
+    """All one-hot states in which any site may also be missing, a row of zeros."""
+    rows = np.vstack([np.zeros(n_categories), np.eye(n_categories)])
+    codes = np.array(list(product(range(n_categories + 1), repeat=n_sites)))
+    return torch.from_numpy(rows[codes])
+
+
+class Exact:
+    """Probabilities of all visible and hidden states, differentiable by the parameters.
+
+    Attributes
+    ----------
+    log_joint : (V, H) log p(v, h)
+    log_z : scalar
+    """
+
+    def __init__(self, model, v, h):
+        self.v, self.h = (x.to(next(model.parameters())) for x in (v, h))
+        n_v, n_h = len(v), len(h)
+        pairs_v = self.v.repeat_interleave(n_h, 0)
+        pairs_h = self.h.repeat(n_v, *[1] * (h.dim() - 1))
+        scores = -model.energy(pairs_v, pairs_h).reshape(n_v, n_h)
+        self.log_z = scores.flatten().logsumexp(0)
+        self.log_joint = scores - self.log_z
+
+    @property
+    def log_v(self):
+        return self.log_joint.logsumexp(1)
+
+    @property
+    def log_h(self):
+        return self.log_joint.logsumexp(0)
+
+    @property
+    def log_h_given_v(self):
+        """(V, H)"""
+        return self.log_joint - self.log_v[:, None]
+
+    @property
+    def log_v_given_h(self):
+        """(V, H)"""
+        return self.log_joint - self.log_h
+
+    def log_joint_of_partial(self, partial):
+        """(n, H): log p(observed sites, h) of rows with missing sites, by summing over them."""
+        partial = partial.to(self.v)
+        observed = partial.sum(-1) > 0
+        agrees = (partial[:, None] == self.v[None]).all(-1) | ~observed[:, None]
+        hidden = torch.where(agrees.all(-1), 0.0, -torch.inf).to(self.v)
+        return (hidden[:, :, None] + self.log_joint[None]).logsumexp(1)
+
+    def index(self, v):
+        """Position of complete rows among the visible states."""
+        same = (v[:, None] == self.v[None]).flatten(2).all(-1)
+        assert (same.sum(1) == 1).all()
+        return same.double().argmax(1)
+
+    def histogram(self, v):
+        """Frequencies of the visible states in (n, ...) draws."""
+        return torch.bincount(self.index(v), minlength=len(self.v)).double() / len(v)
+
+    def gibbs_matrix(self):
+        """(V, V): probability of one block Gibbs sweep from row to column, exact."""
+        return self.log_h_given_v.exp() @ self.log_v_given_h.exp().T
+
+
+def nll(exact, v, weights=None):
+    """Mean negative log-likelihood of complete rows, in nats."""
+    values = -exact.log_v[exact.index(v)]
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
+
+
+def gradient(value, model):
+    """Gradient of a scalar by all parameters, as one vector."""
+    gradients = torch.autograd.grad(value, list(model.parameters()), allow_unused=True)
+    return torch.cat(
+        [
+            torch.zeros_like(p).flatten() if g is None else g.flatten()
+            for p, g in zip(model.parameters(), gradients, strict=True)
+        ]
+    )
+
+
+def jacobian(values, model):
+    """Derivative of each value of a vector by all parameters, (n, P)."""
+    rows = []
+    for value in values:
+        parts = torch.autograd.grad(value, list(model.parameters()), retain_graph=True)
+        rows.append(torch.cat([part.flatten() for part in parts]))
+    return torch.stack(rows)
+
+
+def total_variation(p, q):
+    return 0.5 * float((p - q).abs().sum())
+
+
+def total_variation_bound(p, n_effective):
+    """Largest distance of a histogram of that many draws from p, but for one case in a million.
+
+    Expected distance (Cauchy-Schwarz, cell by cell) plus McDiarmid's inequality.
+    """
+    expected = 0.5 * (p * (1 - p) / n_effective).sqrt().sum()
+    return float(expected) + (np.log(1e6) / (2 * n_effective)) ** 0.5
+
+
+def effective_sample_size(series):
+    """Of (steps, chains) values: all of them over the integrated autocorrelation time."""
+    centred = series - series.mean()
+    variance = centred.square().mean()
+    time = 1.0
+    for lag in range(1, len(series) // 2):
+        correlation = (centred[lag:] * centred[:-lag]).mean() / variance
+        if correlation <= 0:
+            break
+        time += 2 * float(correlation)
+    return series.numel() / time

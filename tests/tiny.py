@@ -1,0 +1,165 @@
+"""One tiny configuration of every model and sampler; a new class joins by one line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from exact import Exact, bit_states, one_hot_states
+
+from deem.core.model import BipartiteModel, LatentModel, Model
+from deem.core.sampler import MetropolisSampler
+from deem.models import BinaryIRBM, SoftIRBM
+from deem.samplers import Gibbs
+
+
+@dataclass
+class TinyModel:
+    """How to build a model small enough to enumerate, and its states."""
+
+    cls: type[Model]
+    arguments: dict
+    visible: torch.Tensor
+    hidden: torch.Tensor
+    class_of_hidden: Callable = field(default=lambda h: h.flatten(1)[:, 0].long())
+
+    @property
+    def name(self):
+        return f"{self.cls.__name__}-{self.arguments.get('hidden_dim', 1)}"
+
+    def build(self, seed=0, dtype=torch.float64, device="cpu", scale=1.0):
+        """Model with normal parameters."""
+        model = self.cls(**self.arguments).to(dtype=dtype, device=device)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in model.parameters():
+                noise = torch.randn(p.shape, generator=generator, dtype=torch.float64)
+                p.copy_(scale * noise)
+        return model
+
+    def exact(self, model):
+        return Exact(model, self.visible, self.hidden)
+
+    def data(self, n=200, seed=100, dtype=torch.float64, device="cpu"):
+        """Complete rows drawn from another model of this class."""
+        truth = self.build(seed)
+        p = self.exact(truth).log_v.exp().detach()
+        draws = torch.multinomial(p, n, True, generator=torch.Generator().manual_seed(seed))
+        return self.visible[draws].to(dtype=dtype, device=device)
+
+
+def _first_state(h):
+    return h[:, 0].argmax(-1)
+
+
+def _soft(d, k, units=1):
+    hidden = one_hot_states(units, k)
+    arguments = {"n_classifiers": d, "n_classes": k, "hidden_dim": units}
+    return TinyModel(SoftIRBM, arguments, one_hot_states(d, k), hidden, _first_state)
+
+
+def _binary(d, units=1):
+    arguments = {"n_classifiers": d, "hidden_dim": units}
+    return TinyModel(BinaryIRBM, arguments, one_hot_states(d, 2), bit_states(units))
+
+
+TINY_MODELS = [_soft(3, 3), _soft(4, 3, 2), _binary(3), _binary(4, 2)]
+
+TINY_SAMPLERS = {"Gibbs": Gibbs}
+
+
+def select(promise):
+    """Parametrise a test over the tiny models that promise something."""
+    chosen = [pytest.param(tiny, id=tiny.name) for tiny in TINY_MODELS if promise(tiny.cls)]
+    return pytest.mark.parametrize("tiny", chosen)
+
+
+def any_model(cls):
+    return issubclass(cls, Model)
+
+
+def latent(cls):
+    return issubclass(cls, LatentModel)
+
+
+def bipartite(cls):
+    return issubclass(cls, BipartiteModel)
+
+
+def has_partition(cls):
+    return cls.log_partition is not Model.log_partition
+
+
+def misses_votes(cls):
+    return bool(cls.supports_missing)
+
+
+def _move(v, site, category):
+    moved = v.clone()
+    moved[torch.arange(len(v)), site] = torch.eye(v.shape[2]).to(v)[category]
+    return moved
+
+
+class CyclicMove(MetropolisSampler):
+    """Test kernel: one site goes one category up or, less often, down; a missing one stays."""
+
+    up = 0.8
+
+    def propose(self, state, generator):
+        v = state.v
+        site = torch.randint(v.shape[1], (len(v),), generator=generator, device=v.device)
+        uniform = torch.rand(len(v), generator=generator, dtype=v.dtype, device=v.device)
+        step = torch.where(uniform < self.up, 1, -1)
+        row = v[torch.arange(len(v)), site]
+        category = (row.argmax(-1) + step) % v.shape[2]
+        return torch.where((row.sum(-1) > 0)[:, None, None], _move(v, site, category), v)
+
+    def log_proposal(self, state, proposed):
+        old, new = state.v.argmax(-1), proposed.v.argmax(-1)
+        changed = (old != new).sum(-1)
+        k = state.v.shape[2]
+        turn = ((new - old) % k).sum(-1)
+        share = self.up * (turn == 1) + (1 - self.up) * (turn == k - 1)
+        log = (share / state.v.shape[1]).to(state.v).log()
+        stays = torch.where(state.v.sum(-1).bool().all(-1), -torch.inf, 0.0).to(state.v)
+        return torch.where(changed == 1, log, torch.where(changed == 0, stays, -torch.inf))
+
+
+class UniformMove(CyclicMove):
+    """Test kernel: one site goes to another category, all alike."""
+
+    def propose(self, state, generator):
+        v = state.v
+        n, d, k = v.shape
+        site = torch.randint(d, (n,), generator=generator, device=v.device)
+        step = torch.randint(1, k, (n,), generator=generator, device=v.device)
+        row = v[torch.arange(n), site]
+        moved = _move(v, site, (row.argmax(-1) + step) % k)
+        return torch.where((row.sum(-1) > 0)[:, None, None], moved, v)
+
+    def log_proposal(self, state, proposed):
+        changed = (state.v.argmax(-1) != proposed.v.argmax(-1)).sum(-1)
+        n_moves = state.v.shape[1] * (state.v.shape[2] - 1)
+        uniform = torch.full_like(state.v[:, 0, 0], 1 / n_moves).log()
+        stays = torch.where(state.v.sum(-1).bool().all(-1), -torch.inf, 0.0).to(state.v)
+        return torch.where(changed == 1, uniform, torch.where(changed == 0, stays, -torch.inf))
+
+
+class FlippedCorrection(CyclicMove):
+    """Negative control: the proposal ratio of the acceptance stands on its head."""
+
+    def log_acceptance(self, state, proposed):
+        gain = (state.free_energy - proposed.free_energy) / self.temperature
+        correction = self.log_proposal(state, proposed) - self.log_proposal(proposed, state)
+        return (gain + correction).clamp(max=0)
+
+
+class SwappedProposal(CyclicMove):
+    """Negative control: `log_proposal` tells of the reverse move, so balance seems to hold."""
+
+    def log_proposal(self, state, proposed):
+        return super().log_proposal(proposed, state)
+
+
+RIGHT_KERNELS = [UniformMove, CyclicMove]
+WRONG_KERNELS = [FlippedCorrection, SwappedProposal]
