@@ -1,0 +1,256 @@
+"""What every kernel promises, against enumeration, and kernels that must fail."""
+
+import pytest
+import torch
+from exact import (
+    effective_sample_size,
+    one_hot_states,
+    partial_states,
+    total_variation,
+    total_variation_bound,
+)
+from tiny import (
+    RIGHT_KERNELS,
+    TINY_MODELS,
+    TINY_SAMPLERS,
+    WRONG_KERNELS,
+    CyclicMove,
+    FlippedCorrection,
+    SwappedProposal,
+    UniformMove,
+    bipartite,
+    latent,
+    select,
+)
+
+from deem.core.model import Model
+from deem.core.sampler import MetropolisSampler
+from deem.math.random import as_generator
+from deem.samplers import SAMPLERS
+
+METROPOLIS = [*RIGHT_KERNELS, *(s for s in SAMPLERS.values() if issubclass(s, MetropolisSampler))]
+SAMPLERS_OF_EACH = [
+    pytest.param(make, id=name)
+    for name, make in {**TINY_SAMPLERS, **{k.__name__: k for k in RIGHT_KERNELS}}.items()
+]
+every_sampler = pytest.mark.parametrize("make", SAMPLERS_OF_EACH)
+every_metropolis = pytest.mark.parametrize("kernel", METROPOLIS, ids=lambda k: k.__name__)
+
+
+class Table(Model):
+    """Free energies listed one by one, for one-hot states of some sites."""
+
+    def __init__(self, n_sites=2, n_categories=3):
+        super().__init__()
+        self.n_sites, self.n_categories = n_sites, n_categories
+        generator = torch.Generator().manual_seed(3)
+        shape = [n_categories] * n_sites
+        table = torch.randn(shape, generator=generator, dtype=torch.float64)
+        self.table = torch.nn.Parameter(table)
+
+    def free_energy(self, v):
+        letters = "abcdefg"[: self.n_sites]
+        operands = ",".join(f"n{letter}" for letter in letters)
+        return torch.einsum(f"{letters},{operands}->n", self.table, *v.unbind(1))
+
+
+@pytest.fixture
+def table():
+    return Table()
+
+
+def flows(sampler, model, v):
+    """Stationary probability of the state times probability of each move, (V, V)."""
+    first = v.repeat_interleave(len(v), 0)
+    second = v.repeat(len(v), 1, 1)
+    old, new = sampler.init(model, first), sampler.init(model, second)
+    log_q = sampler.log_proposal(old, new)
+    log_a = torch.where(log_q.isfinite(), sampler.log_acceptance(old, new), 0.0)
+    log_pi = (-model.free_energy(v) / sampler.temperature).log_softmax(0).detach()
+    flow = (log_pi.repeat_interleave(len(v)) + log_q + log_a).exp().reshape(len(v), len(v))
+    return flow.fill_diagonal_(0)
+
+
+def long_run(make, model, states, device="cpu", dtype=torch.float64, steps=60, chains=2000):
+    """Histogram of many chains after they forgot their start, and its effective size."""
+    sampler = make()
+    generator = torch.Generator(device).manual_seed(0)
+    states = states.to(dtype=dtype, device=device)
+    state = sampler.init(model, states[:1].repeat(chains, 1, 1))
+    counts, series = torch.zeros(len(states), device=device), []
+    with torch.no_grad():
+        for step in range(2 * steps):
+            state = sampler.step(model, state, generator)
+            if step >= steps:
+                index = (state.v.flatten(1) @ states.flatten(1).T).argmax(1)
+                counts += torch.bincount(index, minlength=len(states))
+                series.append(model.free_energy(state.v))
+    return (counts / counts.sum()).cpu(), effective_sample_size(torch.stack(series))
+
+
+def test_every_registered_sampler_has_a_tiny_configuration():
+    assert SAMPLERS.keys() == TINY_SAMPLERS.keys()
+    assert all(name == cls.__name__ for name, cls in SAMPLERS.items())
+
+
+@select(bipartite)
+@every_sampler
+def test_long_run_histogram_is_the_exact_distribution(make, tiny, dtype, device):
+    model = tiny.build(1, dtype, device)
+    found, size = long_run(make, model, tiny.visible, device, dtype)
+    expected = tiny.exact(model).log_v.exp().detach().float().cpu()
+    assert size > 2000
+    assert total_variation(found, expected) < total_variation_bound(expected, size)
+
+
+@pytest.mark.parametrize("kernel", WRONG_KERNELS)
+def test_wrong_kernels_fail_the_histogram(kernel):
+    tiny = TINY_MODELS[0]
+    model = tiny.build(1)
+    found, size = long_run(kernel, model, tiny.visible)
+    expected = tiny.exact(model).log_v.exp().detach().float()
+    assert total_variation(found, expected) > 2 * total_variation_bound(expected, size)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@every_metropolis
+def test_detailed_balance_on_every_pair_of_states(kernel, temperature, table):
+    flow = flows(kernel(temperature=temperature), table, one_hot_states(2, 3))
+    assert (flow > 0).sum() >= 9 * 4
+    assert (flow - flow.T).abs().max() < 1e-12
+
+
+def test_detailed_balance_fails_for_a_flipped_correction(table):
+    flow = flows(FlippedCorrection(), table, one_hot_states(2, 3))
+    assert (flow - flow.T).abs().max() > 1e-3
+
+
+def proposal_distances(kernel, model, n=20_000):
+    """Largest total variation between drawn proposals and `log_proposal`, over all states."""
+    sampler, states = kernel(), one_hot_states(2, 3)
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for state in states:
+        start = sampler.init(model, state.expand(n, 2, 3))
+        drawn = sampler.propose(start, generator).flatten(1) @ states.flatten(1).T
+        found = torch.bincount(drawn.argmax(1), minlength=len(states)).double() / n
+        few = sampler.init(model, state.expand(len(states), 2, 3))
+        expected = sampler.log_proposal(few, sampler.init(model, states)).softmax(0)
+        worst = max(worst, total_variation(found, expected))
+    return worst, total_variation_bound(torch.full((9,), 1 / 9), n)
+
+
+@every_metropolis
+def test_proposals_come_as_often_as_log_proposal_says(kernel, table):
+    worst, bound = proposal_distances(kernel, table)
+    assert worst < bound
+
+
+def test_proposals_of_a_swapped_log_proposal_do_not(table):
+    worst, bound = proposal_distances(SwappedProposal, table)
+    assert worst > 10 * bound
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@every_metropolis
+def test_temperature_flattens_the_long_run(kernel, temperature, table):
+    states = one_hot_states(2, 3)
+    found, size = long_run(lambda: kernel(temperature=temperature), table, states)
+    expected = (-table.free_energy(states) / temperature).softmax(0).detach().float()
+    assert total_variation(found, expected) < total_variation_bound(expected, size)
+
+
+@every_metropolis
+def test_acceptance_lies_strictly_inside_the_unit_interval(kernel, table):
+    start = one_hot_states(2, 3).repeat(20, 1, 1)
+    _, metrics = kernel().run(table, start, 10, as_generator(0))
+    assert 0.05 < metrics["acceptance"] < 0.95
+
+
+def test_acceptance_of_a_symmetric_proposal_is_that_of_metropolis(table):
+    states = one_hot_states(2, 3)
+    sampler = UniformMove()
+    old, new = (sampler.init(table, x) for x in (states[:-1], states[1:]))
+    log_accept = sampler.log_acceptance(old, new)
+    single = (old.v * new.v).sum((1, 2)) == 1
+    expected = (old.free_energy - new.free_energy).clamp(max=0)
+    torch.testing.assert_close(log_accept[single], expected[single])
+
+
+@select(latent)
+@every_sampler
+def test_the_model_stays_bit_for_bit_untouched(make, tiny, dtype, device):
+    model = tiny.build(1, dtype, device)
+    first, *_ = model.parameters()
+    first.requires_grad_(False)
+    first.grad = torch.ones_like(first)
+    model.eval()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    make().run(model, tiny.data(30, dtype=dtype, device=device), 5, as_generator(0, device))
+    assert all(torch.equal(before[name], x) for name, x in model.state_dict().items())
+    assert [p.requires_grad for p in model.parameters()][0] is False
+    assert all(p.requires_grad for p in list(model.parameters())[1:])
+    assert torch.equal(first.grad, torch.ones_like(first))
+    assert all(p.grad is None for p in list(model.parameters())[1:])
+    assert not model.training
+
+
+@select(latent)
+@every_sampler
+def test_same_generator_same_chain(make, tiny, dtype, device):
+    model = tiny.build(1, dtype, device)
+    v = tiny.data(30, dtype=dtype, device=device)
+    kept = v.clone()
+    ends = [make().run(model, v, 5, as_generator(seed, device))[0] for seed in (3, 3, 4)]
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+    assert torch.equal(v, kept)
+    assert ends[0].dtype == dtype
+    assert not ends[0].requires_grad
+
+
+@select(latent)
+@every_sampler
+def test_no_step_leaves_the_chains_where_they_are(make, tiny):
+    model, v = tiny.build(1), tiny.data(10)
+    end, metrics = make().run(model, v, 0, as_generator(0))
+    assert torch.equal(end, v)
+    assert metrics == {}
+
+
+@every_metropolis
+def test_missing_sites_never_move(kernel):
+    model = TINY_MODELS[0].build(1)
+    v = partial_states(3, 3).repeat(5, 1, 1)
+    end, _ = kernel().run(model, v, 20, as_generator(0))
+    assert torch.equal(end.sum(-1), v.sum(-1))
+    whole = v.sum((1, 2)) > 0
+    assert (end[whole] != v[whole]).flatten(1).any(1).double().mean() > 0.3
+
+
+@pytest.mark.parametrize("make", TINY_SAMPLERS.values(), ids=TINY_SAMPLERS)
+def test_steps_leave_the_exact_distribution_invariant(make):
+    tiny = TINY_MODELS[0]
+    model = tiny.build(1)
+    p = tiny.exact(model).log_v.exp().detach()
+    n = 50_000
+    draws = torch.multinomial(p, n, True, generator=as_generator(1))
+    end, _ = make().run(model, tiny.visible[draws], 1, as_generator(0))
+    found = tiny.exact(model).histogram(end)
+    assert total_variation(found, p) < total_variation_bound(p, n)
+
+
+def test_the_accept_step_keeps_energy_and_gradient_of_the_chosen_state(table):
+    class WithGradient(CyclicMove):
+        uses_gradient = True
+
+    sampler, v = WithGradient(), one_hot_states(2, 3).repeat(10, 1, 1)
+    with torch.no_grad():
+        state = sampler.init(table, v)
+        moved = sampler.step(table, state, as_generator(0))
+    fresh = sampler.init(table, moved.v)
+    assert 0 < moved.accepted.double().mean() < 1
+    torch.testing.assert_close(moved.free_energy, fresh.free_energy)
+    torch.testing.assert_close(moved.gradient, fresh.gradient)
+    stayed = (moved.v == state.v).all(-1).all(-1)
+    assert torch.equal(stayed, ~moved.accepted)
