@@ -14,11 +14,14 @@ from deem.core.dataset import Dataset
 from deem.core.history import History
 from deem.core.persistence import read_file, write_file
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
+from deem.core.votes import Votes
 from deem.core.training import Callback, ProgressBar, train
 from deem.math.random import as_generator, draw
 from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
 
 __all__ = ["BipartiteModel", "LatentModel", "Model"]
+
+_BATCH = 4096
 
 AnyModel = TypeVar("AnyModel", bound="Model")
 
@@ -250,6 +253,28 @@ class LatentModel(Model):
     def forward(self, v: Tensor) -> Tensor:
         """Mean of the hidden units given the visible ones."""
         return self.p_h(v).mean
+
+    @torch.no_grad()
+    def predict_classes(self, votes: Votes) -> Tensor:
+        """Posterior of the class given the votes, read from the first hidden unit.
+
+        Parameters
+        ----------
+        votes : Votes
+            They become one-hot visible units, batch by batch.
+
+        Returns
+        -------
+        (n_samples, n_classes)
+            The mean of the first unit, where the hidden units are one-hot (batch, n_hidden,
+            n_classes); for binary units (batch, n_hidden) the probabilities of 0 and 1.
+        """
+        parts = []
+        for start in range(0, votes.n_samples, _BATCH):
+            v = votes.one_hot(slice(start, start + _BATCH), self.dtype, self.device)
+            first = self.p_h(v).mean[:, 0]
+            parts.append(first if first.dim() == 2 else torch.stack([1 - first, first], 1))
+        return torch.cat(parts)
 
     def sample_h(self, v: Tensor, generator: torch.Generator) -> Tensor:
         """Draw hidden units given visible ones."""

@@ -11,6 +11,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, OneHotCate
 from torch.nn.functional import one_hot
 
 from deem.core.dataset import Dataset
+from deem.core.model import BipartiteModel
 from deem.core.votes import Votes
 from deem.math.distributions import JointStates
 from deem.math.energy import lift_centred, project_centred
@@ -20,8 +21,6 @@ from deem.utils.constants import EPSILON, MAX_JOINT_STATES
 from deem.utils.exception import ArgumentError, IntractableError
 
 __all__ = ["BinaryIRBM", "InverseRBM", "SoftIRBM"]
-
-_BATCH = 4096
 
 
 class InverseRBM(LatentClassModel):
@@ -104,11 +103,6 @@ class InverseRBM(LatentClassModel):
         """Only one hidden unit leaves every state a free confusion of its own."""
         return self.hidden_dim == 1
 
-    @property
-    def is_listed(self) -> bool:
-        """Whether the joint hidden states are summed over exactly."""
-        return len(self.state_codes) > 0
-
     def state_terms(self) -> tuple[Tensor, Tensor]:
         if not self.is_listed:
             raise IntractableError(
@@ -146,15 +140,10 @@ class InverseRBM(LatentClassModel):
     def hidden_form(self, codes: Tensor) -> Tensor:
         """Hidden configurations of (batch, hidden_dim) state codes."""
 
-    @torch.no_grad()
     def predict_classes(self, votes: Votes) -> Tensor:
         if self.is_listed:
             return super().predict_classes(votes)
-        parts = []
-        for start in range(0, votes.n_samples, _BATCH):
-            v = votes.one_hot(slice(start, start + _BATCH), self.dtype, self.device)
-            parts.append(self._unit_logits(v)[:, 0].softmax(-1))
-        return torch.cat(parts)
+        return BipartiteModel.predict_classes(self, votes)
 
     def log_prior(self) -> Tensor:
         log_state, table = self.log_tables()

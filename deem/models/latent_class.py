@@ -127,6 +127,22 @@ class LatentClassModel(BipartiteModel):
         classes = states.new_zeros(len(states), self.n_classes)
         return classes.index_add_(1, self.state_class, states)
 
+    @torch.no_grad()
+    def class_tables(self) -> tuple[Tensor, Tensor]:
+        """Class prior (n_classes,) and confusions (n_classifiers, class, vote)."""
+        log_prior, table = self.log_tables()
+        states = log_prior.exp()
+        joint = (table.exp() * states).transpose(1, 2)
+        prior = states.new_zeros(self.n_classes).index_add_(0, self.state_class, states)
+        shape = (self.n_classifiers, self.n_classes, self.n_classes)
+        confusion = states.new_zeros(shape).index_add_(1, self.state_class, joint)
+        return prior, confusion / prior[:, None]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the joint hidden states are summed over exactly."""
+        return len(self.state_class) > 0
+
     def score_samples(self, v: Votes | Tensor) -> Tensor:
         if isinstance(v, Votes):
             return self.class_logits(v).logsumexp(-1)

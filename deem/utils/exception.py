@@ -14,6 +14,7 @@ __all__ = [
     "DeviceError",
     "DuplicateVotesWarning",
     "EmptySampleWarning",
+    "FewSamplesWarning",
     "IntractableError",
     "LabelError",
     "MinusOneWarning",
@@ -98,6 +99,10 @@ class SingleClassifierWarning(DeemWarning):
 
 class SingleClassWarning(DeemWarning):
     """Only one class is present in the votes."""
+
+
+class FewSamplesWarning(DeemWarning):
+    """There are so few samples a class that the result rests on the prior."""
 
 
 class DuplicateVotesWarning(DeemWarning):

@@ -1,0 +1,567 @@
+"""`DEEM`: consensus of votes as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from deem.core.model import LatentModel
+from deem.core.persistence import read_file, write_file
+from deem.core.reading import match_labels, read_votes, wrap_labels, wrap_probabilities
+from deem.core.sampler import Sampler
+from deem.core.solvers import Solver
+from deem.core.votes import Votes
+from deem.estimators.files import KIND, from_content, to_content
+from deem.estimators.fitting import AccuracyMonitor, class_map, fit_plan
+from deem.estimators.health import report, warn_about_training, warn_about_votes
+from deem.estimators.plan import make_plan
+from deem.math.scale import normalise
+from deem.models.latent_class import LatentClassModel
+from deem.utils.constants import MISSING
+from deem.utils.exception import (
+    ArgumentError,
+    LabelError,
+    MonitorLabelWarning,
+    UnusedParameterWarning,
+)
+
+__all__ = ["DEEM", "load"]
+
+
+class DEEM(TransformerMixin, BaseEstimator):
+    """True labels from the votes of classifiers, annotators or judges, without ground truth.
+
+    An inverse RBM is fitted to the votes: its hidden unit is the true class. With one hidden unit
+    training is exact and takes milliseconds; contrastive divergence is there as well.
+
+    ``None`` for a hyperparameter means the value named here.
+
+    Parameters
+    ----------
+    n_classes : int, optional
+        Number of classes, labels 0..n_classes-1; None takes the distinct labels, of any type.
+    hidden_dim : int
+        Hidden units; the class is the first.
+    cd_k : int
+        Gibbs sweeps between two updates of contrastive divergence.
+    deterministic : bool
+        Whether contrastive divergence propagates probabilities in place of draws.
+    learning_rate, momentum, epochs, batch_size : optional
+        Of contrastive divergence: 0.001, 0.9, 100, 128.
+    device : str
+        "auto", or a torch device. "auto" takes a GPU for contrastive divergence only.
+    random_state : None, int, numpy or torch generator
+        Source of every draw; an int gives the same result each time.
+    init_method : {"shares", "mv_rand", "mv_lo", "mv", "rand"}, optional
+        Start of the training, see `deem.models.initialization.initialise`: "shares" for the exact
+        solvers, "mv_rand" for contrastive divergence.
+    use_weighted : bool
+        Whether a start from the majority vote weighs classifiers by their agreement with it.
+    auto_hyperparameters, model_dir
+        Not in this version.
+    use_preprocessing, preprocessing_layers, preprocessing_layer_widths, \
+preprocessing_activation, preprocessing_init, preprocessing_one_hot, preprocessing_use_softmax, \
+preprocessing_jitter
+        Multinomial layers; not in this version.
+    sampler_steps, sampler_oh_mode
+        Of the gradient-informed samplers; not in this version.
+    solver : {"auto", "exact", "cd", "pcd"} or Solver
+        "auto" is exact wherever the sums are small, "cd" contrastive divergence, "pcd" its
+        persistent form.
+    sampler : {"auto", "gibbs"} or Sampler
+        What moves the chains of contrastive divergence; "auto" is Gibbs.
+    optimizer, scheduler
+        Of contrastive divergence, see `deem.core.optimizers`; no schedule by default.
+    weight_decay : float
+        Of contrastive divergence.
+    class_prior : (n_classes,), optional
+        Known class frequencies, in the order of ``classes_``.
+    selection : None
+        Model selection; not in this version.
+    n_restarts : int, optional
+        Trainings of which the one with the best likelihood is kept: 1.
+    n_jobs : int, optional
+        Threads for the restarts: 1.
+    model : str, LatentModel class or instance, optional
+        "BinaryIRBM" for two classes and "SoftIRBM" for more, or a model of one's own. A class is
+        built as ``model(n_classifiers=, n_classes=, **model_params)``, an instance is copied and
+        starts from its parameters unless `init_method` is set.
+    model_params : dict, optional
+        Further constructor arguments of `model`.
+    verbose : bool
+        Show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,)
+        Label names.
+    classifiers_ : (n_classifiers,)
+        Names of the classifiers, else 0..n_classifiers-1.
+    labels_ : (n_samples,)
+        Consensus of the training votes.
+    probas_ : (n_samples, n_classes)
+        Their probabilities.
+    skills_ : (n_classifiers,)
+        Estimated accuracy of each classifier, in [0, 1].
+    confusion_ : (n_classifiers, n_classes, n_classes)
+        Estimated probability of each vote (last axis) given the class (second axis).
+    class_map_ : (n_classes,)
+        Class of each hidden state, found once in ``fit``.
+    model_ : LatentModel
+        The trained model.
+    history_ : History
+        Its training.
+    health_ : dict
+        converged, n_iter, empty_samples, votes_per_classifier, class_use (share of the samples
+        given to each class), warnings.
+    selection_ : None
+        Reserved for model selection.
+    n_classes_, n_classifiers_, n_features_in_ : int
+        Sizes; ``n_features_in_`` is the number of classifiers.
+
+    References
+    ----------
+    .. [1] DEEM, arXiv:2601.20556.
+    .. [2] Dawid and Skene (1979), Maximum likelihood estimation of observer error-rates using the
+       EM algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deem import DEEM
+    >>> votes = np.array([[0, 0, 1], [1, 1, 1], [2, 2, 0], [0, 0, 0], [1, -1, 1], [2, 2, 2]])
+    >>> DEEM().fit_predict(votes)
+    array([0, 1, 2, 0, 1, 2])
+    """
+
+    def __init__(
+        self,
+        n_classes: int | None = None,
+        hidden_dim: int = 1,
+        cd_k: int = 10,
+        deterministic: bool = True,
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+        init_method: str | None = None,
+        use_weighted: bool = True,
+        auto_hyperparameters: bool = False,
+        model_dir: str | None = None,
+        use_preprocessing: bool = False,
+        preprocessing_layers: int | None = None,
+        preprocessing_layer_widths: Sequence[int] | None = None,
+        preprocessing_activation: str | None = None,
+        preprocessing_init: str = "identity",
+        preprocessing_one_hot: bool = False,
+        preprocessing_use_softmax: bool = True,
+        preprocessing_jitter: float = 0.005,
+        sampler_steps: int = 5,
+        sampler_oh_mode: bool = False,
+        solver: str | Solver = "auto",
+        sampler: str | Sampler = "auto",
+        optimizer: str | Callable = "sgd",
+        scheduler: str | Callable | None = None,
+        weight_decay: float = 0.0,
+        class_prior: Sequence[float] | None = None,
+        selection: str | None = None,
+        n_restarts: int | None = None,
+        n_jobs: int | None = None,
+        model: str | LatentModel | type[LatentModel] | None = None,
+        model_params: dict[str, Any] | None = None,
+        verbose: bool = False,
+    ):
+        self.n_classes = n_classes
+        self.hidden_dim = hidden_dim
+        self.cd_k = cd_k
+        self.deterministic = deterministic
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+        self.init_method = init_method
+        self.use_weighted = use_weighted
+        self.auto_hyperparameters = auto_hyperparameters
+        self.model_dir = model_dir
+        self.use_preprocessing = use_preprocessing
+        self.preprocessing_layers = preprocessing_layers
+        self.preprocessing_layer_widths = preprocessing_layer_widths
+        self.preprocessing_activation = preprocessing_activation
+        self.preprocessing_init = preprocessing_init
+        self.preprocessing_one_hot = preprocessing_one_hot
+        self.preprocessing_use_softmax = preprocessing_use_softmax
+        self.preprocessing_jitter = preprocessing_jitter
+        self.sampler_steps = sampler_steps
+        self.sampler_oh_mode = sampler_oh_mode
+        self.solver = solver
+        self.sampler = sampler
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.weight_decay = weight_decay
+        self.class_prior = class_prior
+        self.selection = selection
+        self.n_restarts = n_restarts
+        self.n_jobs = n_jobs
+        self.model = model
+        self.model_params = model_params
+        self.verbose = verbose
+
+    def fit(
+        self,
+        predictions: Any,
+        y: Any = None,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        gold: Any = None,
+        confusion_prior: Any = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        verbose: bool | None = None,
+    ) -> DEEM:
+        """Learn from votes.
+
+        Parameters
+        ----------
+        predictions : votes in any form
+            See `deem.core.reading.read_votes`: (n_samples, n_classifiers) labels with -1 or NaN
+            for a missing vote, (n_samples, n_classes, n_classifiers) probabilities, data frames,
+            sparse matrices, Votes.
+        y, labels : (n_samples,), optional
+            True labels, by either name, only to record the accuracy of each epoch in
+            ``history_``; they never enter the training.
+        sample_weight : (n_samples,), optional
+            How often each sample counts, at least 0.
+        gold : (n_samples,), optional
+            Labels known for certain, -1, NaN or None where unknown; the exact solvers learn from
+            them.
+        confusion_prior : (n_classifiers, n_classes, n_classes), optional
+            Votes of each classifier known beforehand, true class by vote, for example
+            ``20 * earlier.confusion_``.
+        epochs, learning_rate, batch_size, verbose : optional
+            In place of the parameters of the same names, for this call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ArgumentError
+            If the votes or a parameter are invalid; the estimator is left as it was.
+        """
+        given = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+        given["verbose"] = verbose
+        params = self.get_params(deep=False)
+        params |= {name: value for name, value in given.items() if value is not None}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            truth = _one_of("y", y, "labels", labels)
+            state, facts = self._fit(
+                params, predictions, truth, sample_weight, gold, confusion_prior
+            )
+        for warning in caught:
+            warnings.warn(warning.message, stacklevel=2)
+        state["health_"] = report(**facts, caught=caught)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        self.__dict__.update(state)
+        return self
+
+    def _fit(
+        self,
+        params: dict[str, Any],
+        predictions: Any,
+        truth: Any,
+        sample_weight: Any,
+        gold: Any,
+        confusion_prior: Any,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        votes = read_votes(predictions, n_classes=params["n_classes"])
+        if sample_weight is not None:
+            votes = votes.with_weights(match_labels(votes, sample_weight, "sample_weight"))
+        warn_about_votes(votes)
+        plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
+        known = None if gold is None else _gold_codes(votes, gold)
+        if known is not None and not plan.solver.full_batch:
+            warnings.warn(
+                'gold is not used by contrastive divergence; pass solver="exact" to use it.',
+                UnusedParameterWarning,
+                stacklevel=2,
+            )
+        monitors = [] if truth is None else [AccuracyMonitor(votes, _truth_codes(votes, truth))]
+        model = fit_plan(
+            plan,
+            votes,
+            gold=known,
+            use_weighted=params["use_weighted"],
+            callbacks=monitors,
+            n_restarts=params["n_restarts"] or 1,
+            n_jobs=params["n_jobs"],
+            random_state=params["random_state"],
+            verbose=params["verbose"],
+        )
+        return _fitted_state(model, votes, predictions, plan.solver)
+
+    def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
+        """Consensus labels of votes.
+
+        Parameters
+        ----------
+        predictions : votes in any form
+            By the classifiers of ``fit``.
+        return_probs : bool
+            Return the probabilities in place of the labels.
+        align_to : votes, optional
+            Solve the assignment of hidden states to classes anew against the majority vote of
+            these votes, and keep it for later calls; without it nothing is ever changed.
+
+        Returns
+        -------
+        (n_samples,) labels in the user's own names, or (n_samples, n_classes) probabilities
+            An array, or a pandas or polars object by task for data frames.
+        """
+        check_is_fitted(self)
+        votes = self._read(predictions)
+        if align_to is not None:
+            self.class_map_ = class_map(self.model_, self._read(align_to))
+        probas = self._probabilities(votes)
+        if return_probs:
+            return wrap_probabilities(votes, probas)
+        return wrap_labels(votes, self.classes_[probas.argmax(1)])
+
+    def predict_proba(self, predictions: Any) -> Any:
+        """Probabilities of the classes, (n_samples, n_classes), in the order of ``classes_``."""
+        return self.predict(predictions, return_probs=True)
+
+    def transform(self, predictions: Any) -> NDArray[np.float64]:
+        """Probabilities as a plain array, (n_samples, n_classes), for pipelines."""
+        check_is_fitted(self)
+        return self._probabilities(self._read(predictions))
+
+    def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Learn from votes and return their consensus labels."""
+        return self.fit(predictions, y, **fit_params).predict(predictions)
+
+    def score(self, predictions: Any, y: Any = None, *, true_labels: Any = None) -> float:
+        """Accuracy, or without labels the mean log-likelihood of a sample.
+
+        Parameters
+        ----------
+        predictions : votes in any form
+            By the classifiers of ``fit``.
+        y, true_labels : (n_samples,), optional
+            True labels, by either name; classes are aligned to the vote in ``fit``, never to them.
+
+        Returns
+        -------
+        float
+            In [0, 1], or in nats a sample.
+        """
+        check_is_fitted(self)
+        truth = _one_of("y", y, "true_labels", true_labels)
+        votes = self._read(predictions)
+        if truth is not None:
+            codes = _truth_codes(votes, truth)
+            return float((self._probabilities(votes).argmax(1) == codes).mean())
+        with torch.no_grad():
+            if isinstance(self.model_, LatentClassModel):
+                return float(self.model_.class_logits(votes).logsumexp(1).mean())
+            v = votes.one_hot(dtype=self.model_.dtype, device=self.model_.device)
+            return float(self.model_.score_samples(v).mean())
+
+    def get_class_mapping(self) -> dict[int, Any]:
+        """Label of each hidden state, as last solved."""
+        check_is_fitted(self)
+        return dict(enumerate(self.classes_[self.class_map_].tolist()))
+
+    def reset_class_mapping(self) -> DEEM:
+        """Return to the map that ``fit`` found."""
+        check_is_fitted(self)
+        self.class_map_ = self._fit_class_map.copy()
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to one file.
+
+        Raises
+        ------
+        ArgumentError
+            If a parameter holds an object of an unregistered class; nothing is written.
+        OSError
+            If the folder cannot be written to.
+        """
+        check_is_fitted(self)
+        write_file(path, KIND, to_content(self))
+
+    def load(self, path: str | Path) -> DEEM:
+        """Fill this estimator from a file that ``save`` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, foreign or of another class; the estimator stays as it was.
+        """
+        from_content(self, read_file(path, KIND)[1])
+        return self
+
+    @property
+    def is_fitted_(self) -> bool:
+        """Whether the estimator has been fitted or loaded."""
+        return self.__sklearn_is_fitted__()
+
+    def __sklearn_is_fitted__(self) -> bool:  # noqa: PLW3201
+        return "model_" in vars(self)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the columns of ``transform``: the labels."""
+        check_is_fitted(self)
+        return np.array([str(label) for label in self.classes_], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:  # noqa: PLW3201
+        tags = super().__sklearn_tags__()
+        inputs = tags.input_tags
+        inputs.categorical = inputs.allow_nan = inputs.string = True
+        inputs.sparse = inputs.three_d_array = True
+        return tags
+
+    def _read(self, predictions: Any) -> Votes:
+        if _is_wide(predictions):
+            validate_data(self, predictions, reset=False, skip_check_array=True)
+        return read_votes(predictions, classes=self.classes_, classifiers=self.classifiers_)
+
+    def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
+        return _aligned(self.model_, votes, self.class_map_)
+
+
+def load(path: str | Path) -> DEEM:
+    """Build a `DEEM` from a file that its ``save`` wrote."""
+    return DEEM().load(path)
+
+
+def _fitted_state(
+    model: LatentModel, votes: Votes, predictions: Any, solver: Solver
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fitted attributes, and what the health report is made from."""
+    mapping = class_map(model, votes)
+    probas = _aligned(model, votes, mapping)
+    codes = probas.argmax(1)
+    n_iter = model.history.n_epochs
+    # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
+    converged = not solver.full_batch or solver.finished(model.history)
+    warn_about_training(converged, n_iter)
+    confusion, skills = _confusion(model, votes, mapping, probas)
+    names = np.arange(votes.n_classifiers) if votes.classifiers is None else votes.classifiers
+    state: dict[str, Any] = {
+        "model_": model,
+        "history_": model.history,
+        "class_map_": mapping,
+        "_fit_class_map": mapping.copy(),
+        "classes_": votes.classes,
+        "classifiers_": names,
+        "n_classes_": votes.n_classes,
+        "n_classifiers_": votes.n_classifiers,
+        "n_features_in_": votes.n_classifiers,
+        "labels_": votes.classes[codes],
+        "probas_": probas,
+        "confusion_": confusion,
+        "skills_": skills,
+        "selection_": None,
+    }
+    if _is_wide(predictions) and hasattr(predictions, "columns"):
+        state["feature_names_in_"] = np.asarray(names, dtype=object)
+    return state, {"votes": votes, "codes": codes, "converged": converged, "n_iter": n_iter}
+
+
+def _aligned(model: LatentModel, votes: Votes, mapping: NDArray[np.int64]) -> NDArray[np.float64]:
+    states = model.predict_classes(votes).cpu().double().numpy()
+    aligned = np.empty_like(states)
+    aligned[:, mapping] = states
+    return aligned
+
+
+def _confusion(
+    model: LatentModel, votes: Votes, mapping: NDArray[np.int64], probas: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Confusion (D, class, vote) and skill (D,) of every classifier."""
+    if isinstance(model, LatentClassModel) and model.is_listed:
+        prior, confusion = (x.cpu().double().numpy() for x in model.class_tables())
+        order = np.argsort(mapping)
+        prior, confusion = prior[order], confusion[:, order]
+    else:
+        shape = (votes.n_classifiers, votes.n_classes, votes.n_classes)
+        counts = (votes.matrix().T @ probas).reshape(shape).transpose(0, 2, 1)
+        confusion = normalise(counts)
+        prior = normalise(probas.sum(0))
+    return confusion, np.einsum("k,dkk->d", prior, confusion)
+
+
+def _one_of(first: str, a: Any, second: str, b: Any) -> Any:
+    if a is not None and b is not None:
+        raise ArgumentError(f"{first} and {second} are two names of one argument; pass one.")
+    return b if a is None else a
+
+
+def _codes(votes: Votes, values: NDArray[Any]) -> NDArray[np.int64]:
+    """Class codes of labels in the user's own names, -1 for any other value."""
+    known = {label: code for code, label in enumerate(votes.classes.tolist())}
+    return np.array([_code(known, value) for value in values.tolist()], dtype=np.int64)
+
+
+def _code(known: dict[Any, int], value: Any) -> int:
+    try:
+        return known.get(value, MISSING)
+    except TypeError:
+        return MISSING
+
+
+def _truth_codes(votes: Votes, truth: Any) -> NDArray[np.int64]:
+    codes = _codes(votes, match_labels(votes, truth, "y"))
+    foreign = int((codes == MISSING).sum())
+    if foreign:
+        warnings.warn(
+            f"{foreign} of {len(codes)} true labels are not among the classes "
+            f"{votes.classes.tolist()[:10]} and count as wrong; check their coding.",
+            MonitorLabelWarning,
+            stacklevel=3,
+        )
+    return codes
+
+
+def _gold_codes(votes: Votes, gold: Any) -> NDArray[np.int64]:
+    values = match_labels(votes, gold, "gold")
+    codes = _codes(votes, values)
+    foreign = [
+        value
+        for value, code in zip(values.tolist(), codes.tolist(), strict=True)
+        if code == MISSING and not (value is None or value != value or value == MISSING)
+    ]
+    if foreign:
+        raise LabelError(
+            f"gold contains label {foreign[0]!r}, which is not among the classes "
+            f"{votes.classes.tolist()[:10]}; use -1, NaN or None for unknown."
+        )
+    return codes
+
+
+def _is_wide(predictions: Any) -> bool:
+    """Whether every column is a classifier, so that scikit-learn's checks of columns apply."""
+    if isinstance(predictions, Votes):
+        return False
+    columns = getattr(predictions, "columns", None)
+    if columns is not None:
+        return not {"task", "worker", "label"} <= set(columns)
+    return len(getattr(predictions, "shape", ())) == 2

@@ -1,0 +1,113 @@
+"""A fitted `DEEM` as plain values, and back; persistence itself is in the core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deem.core.model import Model
+from deem.core.sampler import Sampler
+from deem.core.solvers import SOLVERS, Solver
+from deem.models import MODELS
+from deem.samplers import SAMPLERS
+from deem.utils.exception import ArgumentError, ModelFileError
+
+if TYPE_CHECKING:
+    from deem.estimators.consensus import DEEM
+
+__all__ = ["KIND", "from_content", "to_content"]
+
+KIND = "DEEM"
+_OBJECT, _CLASS = "__object__", "__class__"
+_REGISTRIES: dict[str, dict[str, type]] = {
+    "model": MODELS,
+    "solver": dict(SOLVERS),
+    "sampler": SAMPLERS,
+}
+_ARRAYS = ("class_map_", "classes_", "classifiers_", "labels_", "probas_", "skills_", "confusion_")
+_PLAIN = ("n_classes_", "n_classifiers_", "n_features_in_", "health_", "selection_")
+
+
+def to_content(estimator: DEEM) -> dict[str, Any]:
+    """Everything a model file holds of a fitted estimator.
+
+    Raises
+    ------
+    ArgumentError
+        If a parameter, or the model, is of a class that is not registered.
+    """
+    params = estimator.get_params(deep=False)
+    model = estimator.model_
+    if MODELS.get(type(model).__name__) is not type(model):
+        raise ArgumentError(_refusal("model", model))
+    names = getattr(estimator, "feature_names_in_", None)
+    return {
+        "params": {name: _encode(name, value) for name, value in params.items()},
+        "arrays": {name: np.asarray(getattr(estimator, name)) for name in _ARRAYS},
+        "plain": {name: getattr(estimator, name) for name in _PLAIN},
+        "fit_class_map": estimator._fit_class_map,
+        "feature_names_in": names,
+        "model": {"class": type(model).__name__, **model.to_content()},
+    }
+
+
+def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
+    """Fill an estimator with what `to_content` gave; nothing changes if that fails."""
+    params = {name: _decode(name, value) for name, value in content["params"].items()}
+    saved = content["model"]
+    model = _registered("model", saved["class"]).from_content(saved)
+    state = {**content["arrays"], **content["plain"]}
+    state |= {"model_": model, "history_": model.history}
+    state["_fit_class_map"] = content["fit_class_map"]
+    if content["feature_names_in"] is not None:
+        state["feature_names_in_"] = content["feature_names_in"]
+    fresh = type(estimator)(**params)
+    estimator.__dict__ = {**fresh.__dict__, **state}
+
+
+def _encode(name: str, value: Any) -> Any:
+    if isinstance(value, (Model, Solver, Sampler)):
+        if _REGISTRIES.get(name, {}).get(type(value).__name__) is not type(value):
+            raise ArgumentError(_refusal(name, value))
+        if isinstance(value, Model):
+            return {_OBJECT: type(value).__name__, "content": value.to_content()}
+        settings = value.settings() if isinstance(value, Solver) else dict(vars(value))
+        encoded = {key: _encode(key, item) for key, item in settings.items()}
+        return {_OBJECT: type(value).__name__, "settings": encoded}
+    if isinstance(value, type):
+        if _REGISTRIES.get(name, {}).get(value.__name__) is not value:
+            raise ArgumentError(_refusal(name, value))
+        return {_CLASS: value.__name__}
+    return value
+
+
+def _decode(name: str, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if _CLASS in value:
+        return _registered(name, value[_CLASS])
+    if _OBJECT not in value:
+        return value
+    cls = _registered(name, value[_OBJECT])
+    if "content" in value:
+        return cls.from_content(value["content"])
+    return cls(**{key: _decode(key, item) for key, item in value["settings"].items()})
+
+
+def _registered(name: str, class_name: str) -> Any:
+    registry = _REGISTRIES[name]
+    if class_name not in registry:
+        raise ModelFileError(
+            f"the file names the {name} class {class_name}, which this version does not have; "
+            "update deem."
+        )
+    return registry[class_name]
+
+
+def _refusal(name: str, value: object) -> str:
+    cls = value if isinstance(value, type) else type(value)
+    return (
+        f"{name} is a {cls.__module__}.{cls.__name__}, which is not registered, so a file could "
+        "not be loaded again; save its parameters with model_.save(path) instead."
+    )

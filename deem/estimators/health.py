@@ -1,0 +1,127 @@
+"""What is unusual about votes and fits: named warnings and the health report."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deem.core.votes import Votes
+from deem.utils.exception import (
+    ConstantClassifierWarning,
+    DeemWarning,
+    EmptySampleWarning,
+    FewSamplesWarning,
+    NotConvergedWarning,
+    SilentClassifierWarning,
+    SingleClassifierWarning,
+    SingleClassWarning,
+)
+
+__all__ = ["report", "warn_about_training", "warn_about_votes"]
+
+_SHOWN = 5
+_FEW_SAMPLES = 2
+
+
+def warn_about_votes(votes: Votes) -> None:
+    """Warn by name of votes that leave the consensus little to work with."""
+    if votes.n_classifiers == 1:
+        _warn(SingleClassifierWarning, "there is one classifier, so its votes are the consensus.")
+    cast = votes.votes_per_classifier()
+    if (cast == 0).any():
+        _warn(
+            SilentClassifierWarning,
+            f"classifiers {_named(votes.classifiers, cast == 0)} cast no vote and have no "
+            "influence; leave them out.",
+        )
+    empty = votes.empty_rows()
+    if empty.any():
+        _warn(
+            EmptySampleWarning,
+            f"{int(empty.sum())} of {votes.n_samples} samples have no vote and get the class "
+            "prior; see health_['empty_samples'].",
+        )
+    _warn_about_classes(votes, cast, int((~empty).sum()))
+
+
+def _warn_about_classes(votes: Votes, cast: NDArray[np.int64], n_voted: int) -> None:
+    use = np.bincount(votes.columns, minlength=votes.n_classifiers * votes.n_classes)
+    used: NDArray[np.bool_] = use.reshape(votes.n_classifiers, votes.n_classes) > 0
+    if used.any(0).sum() == 1:
+        _warn(
+            SingleClassWarning,
+            f"every vote is for class {votes.classes[used.any(0)][0]!s}; there is nothing to "
+            "decide.",
+        )
+        return
+    constant: NDArray[np.bool_] = (used.sum(1) == 1) & (cast > 1)
+    if constant.any():
+        _warn(
+            ConstantClassifierWarning,
+            f"classifiers {_named(votes.classifiers, constant)} always cast the same vote and "
+            "carry almost no information; check or leave them out.",
+        )
+    if n_voted < _FEW_SAMPLES * votes.n_classes:
+        _warn(
+            FewSamplesWarning,
+            f"{n_voted} samples with votes are few for {votes.n_classes} classes; the result "
+            "rests on the prior and stays close to the vote. Bring more samples.",
+        )
+
+
+def warn_about_training(converged: bool, n_iter: int) -> None:
+    """Warn by name if an exact solver stopped at its limit."""
+    if not converged:
+        _warn(
+            NotConvergedWarning,
+            f"training stopped after {n_iter} passes before its stopping rule held; raise the "
+            "tolerance of the solver or look at history_.",
+        )
+
+
+def report(
+    votes: Votes,
+    codes: NDArray[np.int64],
+    converged: bool,
+    n_iter: int,
+    caught: list[warnings.WarningMessage],
+) -> dict[str, Any]:
+    """Facts about a fit, as plain values.
+
+    Parameters
+    ----------
+    votes : Votes
+        The training votes.
+    codes : (n_samples,)
+        The predicted class codes.
+    converged : bool
+        Whether the stopping rule held; a fixed number of epochs counts as converged.
+    n_iter : int
+        Passes over the votes.
+    caught : list
+        The warnings of the fit.
+    """
+    empty = np.flatnonzero(votes.empty_rows())
+    use = np.bincount(codes, minlength=votes.n_classes) / votes.n_samples
+    own = [w for w in caught if issubclass(w.category, DeemWarning)]
+    return {
+        "converged": converged,
+        "n_iter": n_iter,
+        "empty_samples": (empty if votes.tasks is None else votes.tasks[empty]).tolist(),
+        "votes_per_classifier": votes.votes_per_classifier().tolist(),
+        "class_use": use.tolist(),
+        "warnings": [f"{w.category.__name__}: {w.message}" for w in own],
+    }
+
+
+def _warn(category: type[DeemWarning], text: str) -> None:
+    warnings.warn(text, category, stacklevel=3)
+
+
+def _named(names: NDArray[Any] | None, mask: NDArray[np.bool_]) -> str:
+    found = np.flatnonzero(mask) if names is None else names[mask]
+    shown = ", ".join(str(x) for x in found[:_SHOWN])
+    return shown if len(found) <= _SHOWN else f"{shown} and {len(found) - _SHOWN} more"

@@ -1,0 +1,277 @@
+"""From the flat parameters of `DEEM` to the objects that do the work, in one place."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from deem.core.model import LatentModel
+from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
+from deem.core.sampler import Sampler
+from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient, Solver
+from deem.models import MODELS
+from deem.models.initialization import STARTS
+from deem.models.irbm import InverseRBM
+from deem.models.pseudo_counts import PseudoCounts
+from deem.utils.exception import (
+    ArgumentError,
+    DeviceError,
+    UnusedParameterWarning,
+    check_choice,
+)
+
+__all__ = ["Plan", "make_plan"]
+
+_DEFAULTS: dict[str, Any] = {
+    "learning_rate": 0.001,
+    "momentum": 0.9,
+    "epochs": 100,
+    "batch_size": 128,
+}
+# What only contrastive divergence uses, with the value that means "not set".
+_STOCHASTIC: dict[str, Any] = {
+    "learning_rate": None,
+    "momentum": None,
+    "epochs": None,
+    "batch_size": None,
+    "cd_k": 10,
+    "deterministic": True,
+    "optimizer": "sgd",
+    "scheduler": None,
+    "weight_decay": 0.0,
+    "sampler": "auto",
+}
+_CHOICES: dict[str, tuple] = {
+    "init_method": (None, *STARTS),
+    "solver": ("auto", "exact", "cd", "pcd"),
+    "sampler": ("auto", "gibbs", "gwg", "dlp"),
+    "optimizer": OPTIMIZERS,
+    "scheduler": (None, *SCHEDULERS),
+    "selection": (None, "auto"),
+    "preprocessing_activation": (
+        *(None, "sparsemax", "entmax", "ultramax"),
+        *("softmax", "relu", "gelu", "silu"),
+    ),
+    "preprocessing_init": ("identity", "rand", "mv", "default"),
+}
+_LAYERS, _AUTOMATIC = "multinomial layers", "automatic hyperparameters"
+_NOT_YET: dict[str, tuple[Any, str]] = {
+    "use_preprocessing": (False, _LAYERS),
+    "preprocessing_layers": (None, _LAYERS),
+    "preprocessing_layer_widths": (None, _LAYERS),
+    "preprocessing_activation": (None, _LAYERS),
+    "preprocessing_init": ("identity", _LAYERS),
+    "preprocessing_one_hot": (False, _LAYERS),
+    "preprocessing_use_softmax": (True, _LAYERS),
+    "preprocessing_jitter": (0.005, _LAYERS),
+    "sampler_steps": (5, "a gradient-informed sampler"),
+    "sampler_oh_mode": (False, "a gradient-informed sampler"),
+    "auto_hyperparameters": (False, _AUTOMATIC),
+    "model_dir": (None, _AUTOMATIC),
+    "selection": (None, "model selection"),
+}
+
+
+@dataclass
+class Plan:
+    """The objects and numbers of one training.
+
+    Attributes
+    ----------
+    model : LatentModel
+        Not yet started; on its device, in its dtype.
+    solver : Solver
+        A copy of its own.
+    init_method : str or None
+        None keeps the parameters the model came with.
+    epochs : int or None
+        None is the solver's default.
+    batch_size : int
+        Of stochastic solvers.
+    """
+
+    model: LatentModel
+    solver: Solver
+    init_method: str | None
+    epochs: int | None
+    batch_size: int
+
+
+def make_plan(
+    params: Mapping[str, Any],
+    n_classifiers: int,
+    n_classes: int,
+    confusion_prior: np.ndarray | None = None,
+) -> Plan:
+    """Turn parameters into model, sampler and solver; the one place that does.
+
+    Parameters
+    ----------
+    params : mapping
+        All constructor parameters of `DEEM`, those given to ``fit`` already put in.
+    n_classifiers, n_classes : int
+        Of the votes.
+    confusion_prior : (n_classifiers, n_classes, n_classes), optional
+        Votes known beforehand: classifier, class, vote.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is unknown, out of range, or asks for a part that does not exist yet.
+    """
+    _check(params)
+    model = _make_model(params, n_classifiers, n_classes, confusion_prior)
+    solver = _make_solver(params, model)
+    given_parameters = isinstance(params["model"], LatentModel) and params["init_method"] is None
+    stochastic = not solver.full_batch
+    default_start = "mv_rand" if stochastic else "shares"
+    device = _device(params["device"], stochastic)
+    # Exact sums deserve double precision; Apple's device has none.
+    model.to(device, torch.float32 if device.type == "mps" else torch.float64)
+    if not stochastic:
+        _warn_unused(params)
+    elif confusion_prior is not None or params["class_prior"] is not None:
+        warnings.warn(
+            "class_prior and confusion_prior are not used by contrastive divergence; "
+            'pass solver="exact" to use them.',
+            UnusedParameterWarning,
+            stacklevel=2,
+        )
+    return Plan(
+        model,
+        solver,
+        None if given_parameters else params["init_method"] or default_start,
+        _value(params, "epochs") if stochastic else None,
+        _value(params, "batch_size"),
+    )
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    for name, choices in _CHOICES.items():
+        value = params[name]
+        if value is None or isinstance(value, str):
+            check_choice(name, value, [c for c in choices if c is not None] if value else choices)
+    for name, (unset, part) in _NOT_YET.items():
+        if params[name] != unset:
+            raise ArgumentError(
+                f"{name}={params[name]!r} asks for {part}, which this version does not have; "
+                f"leave it at {unset!r}."
+            )
+    if params["sampler"] in ("gwg", "dlp"):
+        raise ArgumentError(
+            f"sampler={params['sampler']!r} asks for a gradient-informed sampler, which this "
+            'version does not have; use "gibbs".'
+        )
+    for name, least in (
+        ("hidden_dim", 1),
+        ("cd_k", 1),
+        ("n_restarts", 1),
+        ("epochs", 0),
+        ("batch_size", 1),
+    ):
+        value = params[name]
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= least):
+            raise ArgumentError(f"{name}={value!r}; it must be an integer of at least {least}.")
+    for name in ("learning_rate", "momentum", "weight_decay"):
+        value = params[name]
+        if value is not None and not (isinstance(value, Real) and 0 <= float(value) < np.inf):
+            raise ArgumentError(f"{name}={value!r}; it must be a number of at least 0.")
+
+
+def _make_model(
+    params: Mapping[str, Any], n_classifiers: int, n_classes: int, confusion: np.ndarray | None
+) -> LatentModel:
+    given, extra = params["model"], params["model_params"]
+    if isinstance(given, LatentModel):
+        if extra is not None:
+            raise ArgumentError(
+                "model_params was given with a model instance, which is built already; "
+                "pass the class instead."
+            )
+        return copy.deepcopy(given)
+    if given is None:
+        given = "BinaryIRBM" if n_classes == 2 else "SoftIRBM"
+    if isinstance(given, str):
+        check_choice("model", given, MODELS)
+        given = MODELS[given]
+    if not (inspect.isclass(given) and issubclass(given, LatentModel)):
+        raise ArgumentError(
+            f"model={given!r}; pass a name ({', '.join(MODELS)}), a LatentModel class or an "
+            "instance of one."
+        )
+    arguments: dict[str, Any] = {"n_classifiers": n_classifiers, "n_classes": n_classes}
+    if issubclass(given, InverseRBM):
+        arguments["hidden_dim"] = params["hidden_dim"]
+        arguments["class_prior"] = params["class_prior"]
+        if confusion is not None:
+            arguments["pseudo_counts"] = PseudoCounts(confusion_votes=confusion)
+    return given(**{**arguments, **(extra or {})})
+
+
+def _make_solver(params: Mapping[str, Any], model: LatentModel) -> Solver:
+    solver = params["solver"]
+    if isinstance(solver, Solver):
+        return copy.deepcopy(solver)
+    if not isinstance(solver, str):
+        raise ArgumentError(f"solver={solver!r}; pass one of {_CHOICES['solver']} or a Solver.")
+    exact = isinstance(model, InverseRBM) and model.is_listed
+    if solver == "exact" or (solver == "auto" and exact):
+        return ExactEM() if getattr(model, "supports_em", False) else ExactGradient()
+    sampler = params["sampler"]
+    if not isinstance(sampler, (str, Sampler)):
+        raise ArgumentError(
+            f"sampler={sampler!r}; pass one of {_CHOICES['sampler']} or a Sampler."
+        )
+    return ContrastiveDivergence(
+        steps=params["cd_k"],
+        learning_rate=_value(params, "learning_rate"),
+        momentum=_value(params, "momentum"),
+        weight_decay=params["weight_decay"],
+        optimizer=params["optimizer"],
+        scheduler=params["scheduler"],
+        persistent=solver == "pcd",
+        deterministic=params["deterministic"],
+        sampler=None if isinstance(sampler, str) else copy.deepcopy(sampler),
+    )
+
+
+def _value(params: Mapping[str, Any], name: str) -> Any:
+    return _DEFAULTS[name] if params[name] is None else params[name]
+
+
+def _device(device: object, stochastic: bool) -> torch.device:
+    if device == "auto":
+        # Exact sums over sparse votes are faster on the processor than the way to the device.
+        return torch.device("cuda" if stochastic and torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=device)  # type: ignore[call-overload]
+    except (RuntimeError, TypeError, AssertionError) as error:
+        found = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise DeviceError(
+            f"device={device!r} is not there ({str(error).splitlines()[0]}); "
+            f'this machine has: {found}. Pass device="auto".'
+        ) from error
+    return torch.device(device)  # type: ignore[call-overload]
+
+
+def _warn_unused(params: Mapping[str, Any]) -> None:
+    unused = [name for name, unset in _STOCHASTIC.items() if params[name] != unset]
+    if unused and params["scheduler"] == "none" and unused == ["scheduler"]:
+        return
+    if unused:
+        warnings.warn(
+            f"{', '.join(unused)} set, but the exact solver does not use "
+            f'{"it" if len(unused) == 1 else "them"}; pass solver="cd" to train by contrastive '
+            "divergence.",
+            UnusedParameterWarning,
+            stacklevel=2,
+        )
