@@ -1,0 +1,7 @@
+"""Plots of arrays and histories; each draws into given axes or a figure of its own."""
+
+from deem.visual.confusion import plot_confusions
+from deem.visual.convergence import plot_convergence
+from deem.visual.weights import plot_weights
+
+__all__ = ["plot_confusions", "plot_convergence", "plot_weights"]
