@@ -39,8 +39,8 @@ class History(Mapping):
 
     def append(self, **values: float) -> None:
         """Add one epoch."""
-        for name in values.keys() - self._series.keys():
-            self._series[name] = [float("nan")] * self.n_epochs
+        for name in values:
+            self._series.setdefault(name, [float("nan")] * self.n_epochs)
         self.n_epochs += 1
         for name, series in self._series.items():
             series.append(float(values.get(name, "nan")))
