@@ -1,7 +1,7 @@
 """One file a model: tensors in safetensors, everything else as JSON in its header.
 
 Nothing is ever unpickled. The header carries a format version and a sha256 over the tensor bytes
-and the canonical JSON, because safetensors itself has no checksum.
+and the JSON, because safetensors itself has no checksum.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
         "kind": kind,
         "content": _pack(content, tensors, "content"),
     }
-    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(header, separators=(",", ":"))
     metadata = {"deem": text, "sha256": _checksum(text, tensors)}
     _replace(Path(path), save(tensors, metadata))
 
@@ -137,20 +137,18 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
     if isinstance(value, Tensor):
-        tensors[where] = value.detach().cpu().contiguous().clone()
-        return {_TENSOR: where}
+        return {_TENSOR: _store(value.detach().cpu().contiguous().clone(), tensors, where)}
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "biuf":
-            tensors[where] = torch.from_numpy(np.ascontiguousarray(value).copy())
-            return {_ARRAY: where, "dtype": str(value.dtype)}
+            tensor = torch.from_numpy(np.ascontiguousarray(value).copy()).reshape(value.shape)
+            return {_ARRAY: _store(tensor, tensors, where), "dtype": str(value.dtype)}
         names = [_pack(x, tensors, where) for x in value.tolist()]
         return {_ARRAY: names, "dtype": str(value.dtype)}
     if isinstance(value, dict):
         packed = {k: _pack(v, tensors, f"{where}.{k}") for k, v in value.items()}
         # JSON has string keys only; optimizers number their parameters.
-        return (
-            packed if all(isinstance(k, str) for k in packed) else {_ITEMS: list(packed.items())}
-        )
+        plain = all(isinstance(k, str) and not k.startswith("__") for k in packed)
+        return packed if plain else {_ITEMS: list(packed.items())}
     if isinstance(value, (list, tuple)):
         items = [_pack(x, tensors, f"{where}.{i}") for i, x in enumerate(value)]
         return {_TUPLE: items} if isinstance(value, tuple) else items
@@ -162,6 +160,14 @@ def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
         f"{where} is a {type(value).__name__}, which a model file cannot hold; "
         "use plain values or a registered class."
     )
+
+
+def _store(tensor: Tensor, tensors: dict[str, Tensor], name: str) -> str:
+    # Dots inside keys can give two places one name.
+    while name in tensors:
+        name += "'"
+    tensors[name] = tensor
+    return name
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
