@@ -140,15 +140,19 @@ def _trained(
     allowed = np.arange(len(y))
     if voter.classes is not None:
         allowed = allowed[np.isin(y, list(voter.classes))]
+    seed = int(rng.integers(_LARGEST_SEED))
     rows, _ = train_test_split(
         allowed,
         train_size=voter.n_train or _VOTER_SHARE,
         stratify=y[allowed],
-        random_state=int(rng.integers(_LARGEST_SEED)),
+        random_state=seed,
     )
     features = np.arange(X.shape[1]) if voter.features is None else voter.features
     chosen = ColumnTransformer([("features", "passthrough", list(features))])
-    return Pipeline([("choose", chosen), ("classify", voter.learner)]).fit(X[rows], y[rows])
+    pipeline = Pipeline([("choose", chosen), ("classify", voter.learner)])
+    # Without a seed even learners that need no randomness draw from the global generator.
+    seeds = [name for name in pipeline.get_params() if name.endswith("__random_state")]
+    return pipeline.set_params(**dict.fromkeys(seeds, seed)).fit(X[rows], y[rows])
 
 
 def _cast(

@@ -196,7 +196,7 @@ def draw_heat_maps(
         side = side if ax is None else _side(panel)
         _write_ticks(panel, names, side)
         if side / n_classes >= _VALUE_CELL:
-            _write_values(panel, drawn, scale.decimals)
+            _write_values(panel, drawn, image, scale.decimals)
     bar = axes[0].figure.colorbar(
         drawn, ax=list(axes), shrink=min(1.0, 3 / _rows(axes)), aspect=25
     )
@@ -251,13 +251,15 @@ def _write_ticks(panel: Axes, names: Sequence[str], side: float) -> None:
     panel.spines[:].set_color("0.7")
 
 
-def _write_values(panel: Axes, drawn: AxesImage, decimals: int) -> None:
-    for (row, column), value in np.ndenumerate(np.ma.getdata(drawn.get_array())):
+def _write_values(
+    panel: Axes, drawn: AxesImage, image: NDArray[np.float64], decimals: int
+) -> None:
+    bright = drawn.to_rgba(image)[..., :3] @ np.array(_BRIGHTNESS) > 0.5
+    for (row, column), value in np.ndenumerate(image):
         if np.isfinite(value):
-            bright = np.dot(drawn.cmap(drawn.norm(value))[:3], _BRIGHTNESS) > 0.5
             # adding 0 turns -0.0 into 0.0
             text = f"{round(value, decimals) + 0.0:.{decimals}f}"
-            colour = "black" if bright else "white"
+            colour = "black" if bright[row, column] else "white"
             panel.text(column, row, text, ha="center", va="center", size=_TICK, color=colour)
 
 

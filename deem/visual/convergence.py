@@ -29,6 +29,12 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 
 _DASHES = ("-", "--", ":", "-.")
 
+_WIDTH = 3.6
+"""Of a panel in a new figure, in inches."""
+
+_ENTRY = (0.085, 0.65)
+"""Width of a legend entry in inches: a character, and what stands beside the text."""
+
 _FEW_POINTS = 30
 """Up to so many measurements each is marked by a dot."""
 
@@ -75,11 +81,11 @@ def plot_convergence(
     histories, labels = _as_lists(history, labels)
     chosen = _chosen_series(histories, series)
     columns = {1: 1, 2: 2, 4: 2}.get(len(chosen), 3)
-    axes = make_panels(ax, len(chosen), columns, (3.6, 2.8))
+    axes = make_panels(ax, len(chosen), columns, (_WIDTH, 2.8))
     for panel, name in zip(axes, chosen, strict=True):
         _draw_series(panel, name, histories, labels)
     if labels is not None:
-        _draw_legend(axes, ax is None)
+        _draw_legend(axes, columns * _WIDTH if ax is None else None)
     return axes
 
 
@@ -150,18 +156,19 @@ def _draw_series(
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_legend(axes: NDArray[Any], is_new: bool) -> None:
-    """Above all panels of a figure of ours, else inside the first panel."""
+def _draw_legend(axes: NDArray[Any], width: float | None) -> None:
+    """Above all panels of a figure of ours of this width, else inside the first panel."""
     found: dict[Any, Any] = {}
     for panel in axes:
         handles, names = panel.get_legend_handles_labels()
         found |= dict(zip(names, handles, strict=True))
-    if is_new:
+    if width is not None:
+        entry = _ENTRY[0] * max(map(len, found)) + _ENTRY[1]
         axes[0].figure.legend(
             found.values(),
             found.keys(),
             loc="outside upper center",
-            ncols=min(len(found), 4 if len(axes) > 1 else 2),
+            ncols=max(1, min(len(found), int(width / entry))),
             frameon=False,
         )
     else:
