@@ -37,10 +37,13 @@ class Dataset:
         targets: Tensor | np.ndarray | None = None,
         weights: Tensor | np.ndarray | None = None,
     ):
-        self.data = data if isinstance(data, Votes) else torch.as_tensor(data)
+        self.data: Votes | Tensor
+        if isinstance(data, Votes):
+            self.data = data if weights is None else data.with_weights(np.asarray(weights))
+            weights = self.data.weights
+        else:
+            self.data = torch.as_tensor(data)
         self.targets = None if targets is None else torch.as_tensor(targets)
-        if weights is None and isinstance(data, Votes):
-            weights = data.weights
         self.weights = None if weights is None else torch.as_tensor(weights)
         for name, value in (("targets", self.targets), ("weights", self.weights)):
             if value is not None and len(value) != len(self):
@@ -56,15 +59,11 @@ class Dataset:
 
     def take(self, rows: Tensor) -> "Dataset":
         """Dataset of the chosen rows, (m,) int64."""
+        targets = None if self.targets is None else self.targets[rows.to(self.targets.device)]
         if isinstance(self.data, Votes):
-            data: Votes | Tensor = self.data.take(rows.cpu().numpy())
-        else:
-            data = self.data[rows.to(self.data.device)]
-        return Dataset(
-            data,
-            None if self.targets is None else self.targets[rows.to(self.targets.device)],
-            None if self.weights is None else self.weights[rows.to(self.weights.device)],
-        )
+            return Dataset(self.data.take(rows.cpu().numpy()), targets)
+        weights = None if self.weights is None else self.weights[rows.to(self.weights.device)]
+        return Dataset(self.data[rows.to(self.data.device)], targets, weights)
 
     def batches(
         self, batch_size: int | None = None, generator: torch.Generator | None = None

@@ -14,8 +14,8 @@ from deem.core.dataset import Dataset
 from deem.core.history import History
 from deem.core.persistence import read_file, write_file
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
-from deem.core.votes import Votes
 from deem.core.training import Callback, ProgressBar, train
+from deem.core.votes import Votes
 from deem.math.random import as_generator, draw
 from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
 

@@ -10,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from deem.math.vote import break_ties, vote_shares
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["Votes"]
-
-_TIE = 1e-9
-"""Relative difference below which two sums of soft votes count as tied."""
 
 _BLOCK = 1 << 18
 """Rows compared at a time when merged rows are verified, to bound the memory."""
@@ -196,7 +194,10 @@ class Votes:
 
     def vote_counts(self) -> NDArray[np.float64]:
         """Sum of the votes for each class, (n_samples, n_classes)."""
-        return self.matrix() @ np.tile(np.eye(self.n_classes), (self.n_classifiers, 1))
+        votes = self.matrix()
+        shape = (self.n_samples, self.n_classes)
+        labels = self.columns % self.n_classes
+        return sparse.csr_array((votes.data, labels, votes.indptr), shape=shape).toarray()
 
     def vote_shares(self) -> NDArray[np.float64]:
         """Majority vote with ties shared evenly.
@@ -206,8 +207,30 @@ class Votes:
         (n_samples, n_classes)
             Rows sum to 1, rows without votes are all 0.
         """
-        winners = _winners(self.vote_counts())
-        return winners / np.maximum(winners.sum(axis=1, keepdims=True), 1)
+        return vote_shares(self.vote_counts())
+
+    @cached_property
+    def share_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Votes of each classifier against the fractions of the vote.
+
+        Returns
+        -------
+        counts : (n_classifiers, n_classes, n_classes)
+            Classifier, vote, class: every vote spread over the classes as all votes on its
+            sample are, times the weight of the sample.
+        class_counts : (n_classes,)
+            Sum of the fractions over the samples; one without votes counts as the average one.
+        """
+        fractions = self.vote_counts()
+        total = fractions.sum(1, keepdims=True)
+        weights = np.ones(self.n_samples) if self.weights is None else self.weights
+        overall = weights @ fractions
+        fractions /= np.where(total > 0, total, 1)
+        fractions[total[:, 0] == 0] = overall / max(overall.sum(), 1)
+        fractions *= weights[:, None]
+        k = self.n_classes
+        counts = (self.matrix().T @ fractions).reshape(self.n_classifiers, k, k)
+        return counts, fractions.sum(0)
 
     def majority(self, random_state: int = 0) -> NDArray[np.int64]:
         """Code of the most voted class of each sample.
@@ -223,11 +246,7 @@ class Votes:
         (n_samples,)
             In 0..n_classes - 1, or -1 for samples without votes.
         """
-        winners = _winners(self.vote_counts())
-        draws = np.random.default_rng(random_state).random(self.n_samples)
-        chosen = np.floor(draws * winners.sum(axis=1)) + 1
-        codes = np.argmax(np.cumsum(winners, axis=1) == chosen[:, None], axis=1)
-        return np.where(self.empty_rows(), MISSING, codes)
+        return break_ties(self.vote_shares(), random_state)
 
     def agreement(self) -> NDArray[np.float64]:
         """Mean agreement of each classifier with `vote_shares`.
@@ -332,12 +351,6 @@ def _starts_pair(votes: Votes, voters: NDArray[np.int32]) -> NDArray[np.bool_]:
     first[1:-1] = voters[1:] != voters[:-1]
     first[votes.indptr] = True
     return first[:-1]
-
-
-def _winners(counts: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Classes with the most votes; none in rows without votes."""
-    best = counts.max(axis=1, keepdims=True)
-    return (counts >= best * (1 - _TIE)) & (best > 0)
 
 
 def _group_rows(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,9 @@ from deem.utils.exception import LabelError, ShapeError
 
 __all__ = ["break_ties", "hard_to_soft", "one_hot", "soft_to_hard", "vote_shares"]
 
+_TIE = 1e-9
+"""Relative difference below which two sums of soft votes count as tied."""
+
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """One-hot rows of integer labels; a missing label gives a row of zeros.
@@ -106,7 +109,7 @@ def vote_shares(counts: np.ndarray) -> np.ndarray:
            [0. , 0. , 0. ]])
     """
     top = counts.max(1, keepdims=True)
-    winners = ((counts == top) & (top > 0)).astype(np.float64)
+    winners = ((counts >= top * (1 - _TIE)) & (top > 0)).astype(np.float64)
     return winners / np.maximum(winners.sum(1, keepdims=True), 1)
 
 

@@ -12,7 +12,6 @@ from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.math.random import as_generator
 from deem.models.irbm import InverseRBM
-from deem.models.pseudo_counts import vote_statistics
 from deem.utils.exception import check_choice
 
 __all__ = ["STARTS", "initialise"]
@@ -77,7 +76,7 @@ def initialise(
 def _from_shares(model: AnyIRBM, votes: Votes, generator: torch.Generator) -> AnyIRBM:
     model.prepare(Dataset(votes))
     counts, state_counts = (
-        torch.from_numpy(x).to(model.device, model.dtype) for x in vote_statistics(votes)
+        torch.from_numpy(x).to(model.device, model.dtype) for x in votes.share_statistics
     )
     model.m_step(counts, state_counts)
     if model.hidden_dim > 1:

@@ -16,7 +16,7 @@ from deem.core.votes import Votes
 from deem.math.distributions import JointStates
 from deem.math.energy import lift_centred, project_centred
 from deem.models.latent_class import LatentClassModel
-from deem.models.pseudo_counts import PseudoCounts, checked_class_prior, vote_statistics
+from deem.models.pseudo_counts import PseudoCounts, checked_class_prior
 from deem.utils.constants import EPSILON, MAX_JOINT_STATES
 from deem.utils.exception import ArgumentError, IntractableError
 
@@ -93,7 +93,7 @@ class InverseRBM(LatentClassModel):
         """Distribution of independent hidden units with (batch, hidden_dim, n_classes) logits."""
 
     def prepare(self, data: Dataset) -> None:
-        counts, state_counts = vote_statistics(self.as_votes(data))
+        counts, state_counts = self.as_votes(data).share_statistics
         votes, samples = self.pseudo_counts.tables(counts, state_counts.sum())
         self.pseudo_votes = torch.from_numpy(votes).to(self.device, self.dtype)
         self.pseudo_samples = torch.tensor(samples, dtype=self.dtype, device=self.device)
@@ -145,8 +145,7 @@ class InverseRBM(LatentClassModel):
             return super().predict_classes(votes)
         return BipartiteModel.predict_classes(self, votes)
 
-    def log_prior(self) -> Tensor:
-        log_state, table = self.log_tables()
+    def log_prior_of(self, log_state: Tensor, table: Tensor) -> Tensor:
         # Joint states of one class share its pseudo-counts.
         share = self.n_classes / len(log_state)
         votes = (

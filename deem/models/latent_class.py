@@ -179,6 +179,13 @@ class LatentClassModel(BipartiteModel):
         first = self.n_classifiers * self.n_classes
         return _append_votes(rows, data.targets.to(self.device), first)
 
+    def log_prior_of(self, log_state: Tensor, table: Tensor) -> Tensor:
+        """Log-prior of the parameters, a scalar, from what ``log_tables`` returns."""
+        return table.new_zeros(())
+
+    def log_prior(self) -> Tensor:
+        return self.log_prior_of(*self.log_tables())
+
     @torch.no_grad()
     def em_step(self, rows: SparseRows) -> tuple[Tensor, Tensor]:
         """One E-step and M-step.
@@ -197,7 +204,7 @@ class LatentClassModel(BipartiteModel):
         known = torch.full((self.n_classes, len(log_state)), -torch.inf).to(table)
         known[self.state_class, torch.arange(len(log_state), device=known.device)] = 0
         statistics = em_statistics(rows, torch.cat([table.flatten(0, 1), known]), log_state)
-        log_prior = self.log_prior()
+        log_prior = self.log_prior_of(log_state, table)
         counts = statistics.counts[: -self.n_classes].reshape(table.shape)
         self.m_step(counts, statistics.state_counts)
         return statistics.log_likelihood, log_prior
@@ -205,7 +212,7 @@ class LatentClassModel(BipartiteModel):
     def as_votes(self, data: Dataset) -> Votes:
         """The votes of a data set, from their one-hot or soft tensor if need be."""
         if isinstance(data.data, Votes):
-            return data.data.with_weights(None if data.weights is None else data.weights.numpy())
+            return data.data
         self.check_shape(data.data)
         flat = data.data.double().cpu().flatten(1).numpy()
         row, column = flat.nonzero()

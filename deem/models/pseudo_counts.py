@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deem.core.votes import Votes
 from deem.utils.exception import ArgumentError, ShapeError
 
-__all__ = ["PseudoCounts", "checked_class_prior", "vote_statistics"]
+__all__ = ["PseudoCounts", "checked_class_prior"]
 
 
 class PseudoCounts(NamedTuple):
@@ -89,7 +88,7 @@ class PseudoCounts(NamedTuple):
         Parameters
         ----------
         counts : (n_classifiers, n_classes, n_classes)
-            Votes against shares of the vote, from `vote_statistics`: classifier, vote, class.
+            Votes against shares of the vote, ``Votes.share_statistics``: classifier, vote, class.
         n_samples : float
             Total weight of the samples, above 0.
 
@@ -119,31 +118,6 @@ class PseudoCounts(NamedTuple):
         return np.divide(
             agreed + self.shrinkage * mean, drawn, out=np.full(len(cast), mean), where=drawn > 0
         )
-
-
-def vote_statistics(votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Votes of each classifier against the shares of the vote.
-
-    Parameters
-    ----------
-    votes : Votes
-        With at least one vote.
-
-    Returns
-    -------
-    counts : (n_classifiers, n_classes, n_classes)
-        Classifier, vote, class: every vote spread over the classes as all votes on its sample are.
-    state_counts : (n_classes,)
-        Sum of the shares over the samples; a sample without votes counts as the average one.
-    """
-    shares = votes.vote_counts()
-    total = shares.sum(1, keepdims=True)
-    overall = shares.sum(0) / max(total.sum(), 1)
-    shares = np.where(total > 0, shares / np.where(total > 0, total, 1), overall)
-    if votes.weights is not None:
-        shares *= votes.weights[:, None]
-    k = votes.n_classes
-    return (votes.matrix().T @ shares).reshape(votes.n_classifiers, k, k), shares.sum(0)
 
 
 def checked_class_prior(
