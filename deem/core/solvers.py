@@ -16,6 +16,7 @@ from deem.core.history import History
 from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.sampler import ChainBuffer, Sampler
 from deem.core.votes import Votes
+from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError, IntractableError
 
 if TYPE_CHECKING:
@@ -71,6 +72,29 @@ class Solver(ABC):
         return {name: getattr(self, name) for name in names if name != "self"}
 
 
+class _Stepped(Solver):
+    """A solver that steps a torch optimizer and a schedule."""
+
+    _optimizer: torch.optim.Optimizer
+    _scheduler: Any
+
+    def end_epoch(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.step()
+
+    def state(self) -> dict[str, Any]:
+        scheduler = self._scheduler
+        return {
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "scheduler": None if scheduler is None else copy.deepcopy(scheduler.state_dict()),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state["scheduler"])
+
+
 class _Exact(Solver):
     full_batch = True
 
@@ -124,7 +148,7 @@ class ExactEM(_Exact):
         }
 
 
-class ExactGradient(_Exact):
+class ExactGradient(_Stepped, _Exact):
     """Gradient ascent on the exact penalised likelihood, all rows at once.
 
     Parameters
@@ -168,7 +192,7 @@ class ExactGradient(_Exact):
         self._total = _total_weight(data)
         parameters = [p for p in model.parameters() if p.requires_grad]
         if self.optimizer == "lbfgs":
-            self._optimizer: torch.optim.Optimizer = torch.optim.LBFGS(
+            self._optimizer = torch.optim.LBFGS(
                 parameters,
                 lr=self.learning_rate,
                 max_iter=10,
@@ -199,21 +223,8 @@ class ExactGradient(_Exact):
         self._optimizer.step(closure)  # type: ignore[arg-type]
         return metrics
 
-    def end_epoch(self) -> None:
-        """Move the schedule on."""
-        if self._scheduler is not None:
-            self._scheduler.step()
 
-    def state(self) -> dict[str, Any]:
-        """Optimizer and schedule."""
-        return _optimizer_state(self._optimizer, self._scheduler)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state``."""
-        _restore_optimizer(state, self._optimizer, self._scheduler)
-
-
-class ContrastiveDivergence(Solver):
+class ContrastiveDivergence(_Stepped):
     """Contrastive divergence: the negative phase comes from short or persistent chains.
 
     Parameters
@@ -294,29 +305,24 @@ class ContrastiveDivergence(Solver):
         chains, metrics = self._advance(model, start, generator)
         if self.persistent:
             self._buffer.put(chains)
-        weights = batch.weights
-        positive = _weighted(model.free_energy(v), weights).sum() / _total_weight(batch)
-        loss = positive - model.free_energy(chains).mean()
+        total = max(_total_weight(batch), EPSILON)
+        positive = _weighted(model.free_energy(v), batch.weights).sum() / total
+        negative = model.free_energy(chains)
+        # A chain that starts at a sample counts as often as the sample.
+        if self.persistent or batch.weights is None:
+            loss = positive - negative.mean()
+        else:
+            loss = positive - _weighted(negative, batch.weights).sum() / total
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         return {"free_energy_gap": loss.detach(), "free_energy": positive.detach(), **metrics}
 
-    def end_epoch(self) -> None:
-        """Move the schedule on."""
-        if self._scheduler is not None:
-            self._scheduler.step()
-
     def state(self) -> dict[str, Any]:
-        """Optimizer, schedule and chains."""
-        return {
-            **_optimizer_state(self._optimizer, self._scheduler),
-            "chains": self._buffer.chains,
-        }
+        return {**super().state(), "chains": self._buffer.chains}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state``."""
-        _restore_optimizer(state, self._optimizer, self._scheduler)
+        super().restore(state)
         self._buffer.chains = state["chains"]
 
     @torch.no_grad()
@@ -350,20 +356,3 @@ def _total_weight(data: Dataset) -> float:
 
 def _weighted(values: Tensor, weights: Tensor | None) -> Tensor:
     return values if weights is None else values * weights.to(values)
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer, scheduler: Any) -> dict[str, Any]:
-    return {
-        "optimizer": copy.deepcopy(optimizer.state_dict()),
-        "scheduler": None if scheduler is None else copy.deepcopy(scheduler.state_dict()),
-    }
-
-
-def _restore_optimizer(
-    state: dict[str, Any],
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-) -> None:
-    optimizer.load_state_dict(state["optimizer"])
-    if scheduler is not None:
-        scheduler.load_state_dict(state["scheduler"])
