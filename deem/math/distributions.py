@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Categorical, Distribution
+
+from deem.math.random import draw
 
 __all__ = ["JointStates"]
 
@@ -17,7 +19,7 @@ class JointStates(Distribution):
     ----------
     logits : (batch, n_states)
         Unnormalised log-probabilities, in nats.
-    states : (n_states, *event_shape)
+    states : (n_states, ...)
         The joint states.
     """
 
@@ -30,20 +32,12 @@ class JointStates(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """(batch, *event_shape): expectation of the joint state."""
+        """(batch, ...): expectation of the joint state."""
         return torch.tensordot(self.log_probs.exp(), self.states, dims=1)
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """(batch, *event_shape): one joint state for each row."""
-        cumulative = self.log_probs.detach().exp().cumsum(-1)
-        uniform = torch.rand(
-            self.batch_shape,
-            generator=generator,
-            dtype=cumulative.dtype,
-            device=cumulative.device,
-        )
-        index = (cumulative <= uniform.unsqueeze(-1) * cumulative[..., -1:]).sum(-1)
-        return self.states[index.clamp_(max=len(self.states) - 1)]
+        """(batch, ...): one joint state for each row."""
+        return self.states[draw(Categorical(logits=self.log_probs), generator)]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(batch,): log-probability of joint states, in nats."""
