@@ -71,7 +71,7 @@ def draw(distribution: Distribution, generator: torch.Generator) -> Tensor:
 
     Returns
     -------
-    (*batch_shape, *event_shape)
+    (batch, ...)
         In the dtype of the distribution's parameters; Categorical gives int64.
 
     Raises
