@@ -8,30 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from deem.core.dataset import Dataset
 from deem.core.model import LatentModel
 from deem.core.persistence import read_file, write_file
-from deem.core.reading import match_labels, read_votes, wrap_labels, wrap_probabilities
+from deem.core.reading import wrap_labels, wrap_probabilities
 from deem.core.sampler import Sampler
 from deem.core.solvers import Solver
-from deem.core.votes import Votes
+from deem.estimators.alignment import class_probabilities, solve_map
 from deem.estimators.files import KIND, from_content, to_content
-from deem.estimators.fitting import AccuracyMonitor, class_map, fit_plan
-from deem.estimators.health import report, warn_about_training, warn_about_votes
-from deem.estimators.plan import make_plan
-from deem.math.scale import normalise
-from deem.models.latent_class import LatentClassModel
-from deem.utils.constants import MISSING
-from deem.utils.exception import (
-    ArgumentError,
-    LabelError,
-    MonitorLabelWarning,
-    UnusedParameterWarning,
-)
+from deem.estimators.fitting import learn, mean_log_likelihood
+from deem.estimators.health import own_warnings
+from deem.estimators.state import is_wide, read_known
+from deem.estimators.truth import one_of, truth_codes
 
 __all__ = ["DEEM", "load"]
 
@@ -72,7 +64,7 @@ preprocessing_activation, preprocessing_init, preprocessing_one_hot, preprocessi
 preprocessing_jitter
         Multinomial layers; not in this version.
     sampler_steps, sampler_oh_mode
-        Of the gradient-informed samplers; not in this version.
+        Of gradient-informed samplers; not in this version.
     solver : {"auto", "exact", "cd", "pcd"} or Solver
         "auto" is exact wherever the sums are small, "cd" contrastive divergence, "pcd" its
         persistent form.
@@ -247,7 +239,7 @@ preprocessing_jitter
             How often each sample counts, at least 0.
         gold : (n_samples,), optional
             Labels known for certain, -1, NaN or None where unknown; the exact solvers learn from
-            them.
+            them, and ``labels_`` and ``probas_`` hold them.
         confusion_prior : (n_classifiers, n_classes, n_classes), optional
             Votes of each classifier known beforehand, true class by vote, for example
             ``20 * earlier.confusion_``.
@@ -269,52 +261,21 @@ preprocessing_jitter
         params |= {name: value for name, value in given.items() if value is not None}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            truth = _one_of("y", y, "labels", labels)
-            state, facts = self._fit(
-                params, predictions, truth, sample_weight, gold, confusion_prior
+            state = learn(
+                params,
+                predictions,
+                one_of("y", y, "labels", labels),
+                sample_weight=sample_weight,
+                gold=gold,
+                confusion_prior=confusion_prior,
             )
         for warning in caught:
             warnings.warn(warning.message, stacklevel=2)
-        state["health_"] = report(**facts, caught=caught)
+        state["health_"]["warnings"] = own_warnings(caught)
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         self.__dict__.update(state)
         return self
-
-    def _fit(
-        self,
-        params: dict[str, Any],
-        predictions: Any,
-        truth: Any,
-        sample_weight: Any,
-        gold: Any,
-        confusion_prior: Any,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        votes = read_votes(predictions, n_classes=params["n_classes"])
-        if sample_weight is not None:
-            votes = votes.with_weights(match_labels(votes, sample_weight, "sample_weight"))
-        warn_about_votes(votes)
-        plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
-        known = None if gold is None else _gold_codes(votes, gold)
-        if known is not None and not plan.solver.full_batch:
-            warnings.warn(
-                'gold is not used by contrastive divergence; pass solver="exact" to use it.',
-                UnusedParameterWarning,
-                stacklevel=2,
-            )
-        monitors = [] if truth is None else [AccuracyMonitor(votes, _truth_codes(votes, truth))]
-        model = fit_plan(
-            plan,
-            votes,
-            gold=known,
-            use_weighted=params["use_weighted"],
-            callbacks=monitors,
-            n_restarts=params["n_restarts"] or 1,
-            n_jobs=params["n_jobs"],
-            random_state=params["random_state"],
-            verbose=params["verbose"],
-        )
-        return _fitted_state(model, votes, predictions, plan.solver)
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
         """Consensus labels of votes.
@@ -334,11 +295,10 @@ preprocessing_jitter
         (n_samples,) labels in the user's own names, or (n_samples, n_classes) probabilities
             An array, or a pandas or polars object by task for data frames.
         """
-        check_is_fitted(self)
-        votes = self._read(predictions)
+        votes = read_known(self, predictions)
         if align_to is not None:
-            self.class_map_ = class_map(self.model_, self._read(align_to))
-        probas = self._probabilities(votes)
+            self.class_map_ = solve_map(self.model_, read_known(self, align_to))
+        probas = class_probabilities(self.model_, votes, self.class_map_)
         if return_probs:
             return wrap_probabilities(votes, probas)
         return wrap_labels(votes, self.classes_[probas.argmax(1)])
@@ -347,17 +307,24 @@ preprocessing_jitter
         """Probabilities of the classes, (n_samples, n_classes), in the order of ``classes_``."""
         return self.predict(predictions, return_probs=True)
 
-    def transform(self, predictions: Any) -> NDArray[np.float64]:
-        """Probabilities as a plain array, (n_samples, n_classes), for pipelines."""
-        check_is_fitted(self)
-        return self._probabilities(self._read(predictions))
+    def transform(self, predictions: Any) -> Any:
+        """Probabilities for pipelines, (n_samples, n_classes), as a plain array.
+
+        Of a long pandas frame, whose rows are votes, it is a frame indexed by task.
+        """
+        votes = read_known(self, predictions)
+        probas = class_probabilities(self.model_, votes, self.class_map_)
+        if votes.frame == "pandas" and not is_wide(predictions):
+            return wrap_probabilities(votes, probas)
+        return probas
 
     def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
         """Learn from votes and return their consensus labels."""
-        return self.fit(predictions, y, **fit_params).predict(predictions)
+        self.fit(predictions, y, **fit_params)
+        return wrap_labels(read_known(self, predictions), self.labels_)
 
     def score(self, predictions: Any, y: Any = None, *, true_labels: Any = None) -> float:
-        """Accuracy, or without labels the mean log-likelihood of a sample.
+        """Accuracy in [0, 1], or without labels the mean log-likelihood of a sample, in nats.
 
         Parameters
         ----------
@@ -365,23 +332,13 @@ preprocessing_jitter
             By the classifiers of ``fit``.
         y, true_labels : (n_samples,), optional
             True labels, by either name; classes are aligned to the vote in ``fit``, never to them.
-
-        Returns
-        -------
-        float
-            In [0, 1], or in nats a sample.
         """
-        check_is_fitted(self)
-        truth = _one_of("y", y, "true_labels", true_labels)
-        votes = self._read(predictions)
-        if truth is not None:
-            codes = _truth_codes(votes, truth)
-            return float((self._probabilities(votes).argmax(1) == codes).mean())
-        with torch.no_grad():
-            if isinstance(self.model_, LatentClassModel):
-                return float(self.model_.class_logits(votes).logsumexp(1).mean())
-            v = votes.one_hot(dtype=self.model_.dtype, device=self.model_.device)
-            return float(self.model_.score_samples(v).mean())
+        truth = one_of("y", y, "true_labels", true_labels)
+        votes = read_known(self, predictions)
+        if truth is None:
+            return mean_log_likelihood(self.model_, Dataset(votes))
+        probas = class_probabilities(self.model_, votes, self.class_map_)
+        return float((probas.argmax(1) == truth_codes(votes, truth)).mean())
 
     def get_class_mapping(self) -> dict[int, Any]:
         """Label of each hidden state, as last solved."""
@@ -421,9 +378,6 @@ preprocessing_jitter
     @property
     def is_fitted_(self) -> bool:
         """Whether the estimator has been fitted or loaded."""
-        return self.__sklearn_is_fitted__()
-
-    def __sklearn_is_fitted__(self) -> bool:  # noqa: PLW3201
         return "model_" in vars(self)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
@@ -438,130 +392,7 @@ preprocessing_jitter
         inputs.sparse = inputs.three_d_array = True
         return tags
 
-    def _read(self, predictions: Any) -> Votes:
-        if _is_wide(predictions):
-            validate_data(self, predictions, reset=False, skip_check_array=True)
-        return read_votes(predictions, classes=self.classes_, classifiers=self.classifiers_)
-
-    def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
-        return _aligned(self.model_, votes, self.class_map_)
-
 
 def load(path: str | Path) -> DEEM:
     """Build a `DEEM` from a file that its ``save`` wrote."""
     return DEEM().load(path)
-
-
-def _fitted_state(
-    model: LatentModel, votes: Votes, predictions: Any, solver: Solver
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fitted attributes, and what the health report is made from."""
-    mapping = class_map(model, votes)
-    probas = _aligned(model, votes, mapping)
-    codes = probas.argmax(1)
-    n_iter = model.history.n_epochs
-    # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
-    converged = not solver.full_batch or solver.finished(model.history)
-    warn_about_training(converged, n_iter)
-    confusion, skills = _confusion(model, votes, mapping, probas)
-    names = np.arange(votes.n_classifiers) if votes.classifiers is None else votes.classifiers
-    state: dict[str, Any] = {
-        "model_": model,
-        "history_": model.history,
-        "class_map_": mapping,
-        "_fit_class_map": mapping.copy(),
-        "classes_": votes.classes,
-        "classifiers_": names,
-        "n_classes_": votes.n_classes,
-        "n_classifiers_": votes.n_classifiers,
-        "n_features_in_": votes.n_classifiers,
-        "labels_": votes.classes[codes],
-        "probas_": probas,
-        "confusion_": confusion,
-        "skills_": skills,
-        "selection_": None,
-    }
-    if _is_wide(predictions) and hasattr(predictions, "columns"):
-        state["feature_names_in_"] = np.asarray(names, dtype=object)
-    return state, {"votes": votes, "codes": codes, "converged": converged, "n_iter": n_iter}
-
-
-def _aligned(model: LatentModel, votes: Votes, mapping: NDArray[np.int64]) -> NDArray[np.float64]:
-    states = model.predict_classes(votes).cpu().double().numpy()
-    aligned = np.empty_like(states)
-    aligned[:, mapping] = states
-    return aligned
-
-
-def _confusion(
-    model: LatentModel, votes: Votes, mapping: NDArray[np.int64], probas: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Confusion (D, class, vote) and skill (D,) of every classifier."""
-    if isinstance(model, LatentClassModel) and model.is_listed:
-        prior, confusion = (x.cpu().double().numpy() for x in model.class_tables())
-        order = np.argsort(mapping)
-        prior, confusion = prior[order], confusion[:, order]
-    else:
-        shape = (votes.n_classifiers, votes.n_classes, votes.n_classes)
-        counts = (votes.matrix().T @ probas).reshape(shape).transpose(0, 2, 1)
-        confusion = normalise(counts)
-        prior = normalise(probas.sum(0))
-    return confusion, np.einsum("k,dkk->d", prior, confusion)
-
-
-def _one_of(first: str, a: Any, second: str, b: Any) -> Any:
-    if a is not None and b is not None:
-        raise ArgumentError(f"{first} and {second} are two names of one argument; pass one.")
-    return b if a is None else a
-
-
-def _codes(votes: Votes, values: NDArray[Any]) -> NDArray[np.int64]:
-    """Class codes of labels in the user's own names, -1 for any other value."""
-    known = {label: code for code, label in enumerate(votes.classes.tolist())}
-    return np.array([_code(known, value) for value in values.tolist()], dtype=np.int64)
-
-
-def _code(known: dict[Any, int], value: Any) -> int:
-    try:
-        return known.get(value, MISSING)
-    except TypeError:
-        return MISSING
-
-
-def _truth_codes(votes: Votes, truth: Any) -> NDArray[np.int64]:
-    codes = _codes(votes, match_labels(votes, truth, "y"))
-    foreign = int((codes == MISSING).sum())
-    if foreign:
-        warnings.warn(
-            f"{foreign} of {len(codes)} true labels are not among the classes "
-            f"{votes.classes.tolist()[:10]} and count as wrong; check their coding.",
-            MonitorLabelWarning,
-            stacklevel=3,
-        )
-    return codes
-
-
-def _gold_codes(votes: Votes, gold: Any) -> NDArray[np.int64]:
-    values = match_labels(votes, gold, "gold")
-    codes = _codes(votes, values)
-    foreign = [
-        value
-        for value, code in zip(values.tolist(), codes.tolist(), strict=True)
-        if code == MISSING and not (value is None or value != value or value == MISSING)
-    ]
-    if foreign:
-        raise LabelError(
-            f"gold contains label {foreign[0]!r}, which is not among the classes "
-            f"{votes.classes.tolist()[:10]}; use -1, NaN or None for unknown."
-        )
-    return codes
-
-
-def _is_wide(predictions: Any) -> bool:
-    """Whether every column is a classifier, so that scikit-learn's checks of columns apply."""
-    if isinstance(predictions, Votes):
-        return False
-    columns = getattr(predictions, "columns", None)
-    if columns is not None:
-        return not {"task", "worker", "label"} <= set(columns)
-    return len(getattr(predictions, "shape", ())) == 2

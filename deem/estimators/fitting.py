@@ -1,9 +1,10 @@
-"""One training, or several restarts of it, from a plan to a trained model."""
+"""From parameters and votes to the fitted attributes: one training, or several restarts."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,87 @@ from numpy.typing import NDArray
 
 from deem.core.dataset import Dataset
 from deem.core.model import LatentModel
+from deem.core.reading import match_labels, read_votes
 from deem.core.training import Callback, Training
 from deem.core.votes import Votes
-from deem.estimators.plan import Plan
-from deem.math.hungarian import assign_states, contingency
+from deem.estimators.alignment import class_map, reference_shares, state_probabilities
+from deem.estimators.health import warn_about_training, warn_about_votes
+from deem.estimators.plan import Plan, make_plan
+from deem.estimators.state import fitted_state, is_wide
+from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator
 from deem.models.initialization import initialise
 from deem.models.irbm import InverseRBM
-from deem.utils.exception import ArgumentError
+from deem.models.latent_class import LatentClassModel
+from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
 
-__all__ = ["AccuracyMonitor", "class_map", "fit_plan"]
+__all__ = ["AccuracyMonitor", "fit_plan", "learn", "mean_log_likelihood"]
 
 _MERGE_FROM = 2_000
 _LARGEST_SEED = 2**62
 
 
-def class_map(model: LatentModel, votes: Votes) -> NDArray[np.int64]:
-    """Class of each hidden state, solved once against the majority vote of the votes."""
-    states = model.predict_classes(votes).argmax(1).cpu().numpy()
-    return assign_states(contingency(states, votes.vote_shares(), votes.weights))
+def learn(
+    params: Mapping[str, Any],
+    predictions: Any,
+    truth: Any = None,
+    *,
+    sample_weight: Any = None,
+    gold: Any = None,
+    confusion_prior: Any = None,
+) -> dict[str, Any]:
+    """Read votes, train on them and return the fitted attributes by name.
+
+    Parameters
+    ----------
+    params : mapping
+        All constructor parameters of `DEEM`, those given to ``fit`` already put in.
+    predictions, truth, sample_weight, gold, confusion_prior
+        As in ``DEEM.fit``; `truth` is there `y` or `labels`.
+    """
+    votes = read_votes(predictions, n_classes=params["n_classes"])
+    if sample_weight is not None:
+        votes = _weighted(votes, sample_weight)
+    warn_about_votes(votes)
+    plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
+    known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
+    shares = reference_shares(votes, known)
+    monitors = [] if truth is None else [AccuracyMonitor(votes, truth_codes(votes, truth), shares)]
+    model = fit_plan(
+        plan,
+        votes,
+        gold=known,
+        use_weighted=params["use_weighted"],
+        callbacks=monitors,
+        n_restarts=params["n_restarts"] or 1,
+        n_jobs=params["n_jobs"],
+        random_state=params["random_state"],
+        verbose=params["verbose"],
+    )
+    # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
+    converged = not plan.solver.full_batch or plan.solver.finished(model.history)
+    warn_about_training(converged, model.history.n_epochs)
+    return fitted_state(model, votes, known, converged=converged, wide=is_wide(predictions))
+
+
+def _weighted(votes: Votes, sample_weight: Any) -> Votes:
+    weighted = votes.with_weights(match_labels(votes, sample_weight, "sample_weight"))
+    if not np.any(weighted.weights):
+        raise ArgumentError(
+            "sample_weight is zero for every sample; give at least one a weight above 0."
+        )
+    return weighted
+
+
+def _usable_gold(plan: Plan, codes: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    if plan.solver.full_batch and isinstance(plan.model, LatentClassModel):
+        return codes
+    warnings.warn(
+        'gold is used by the exact solvers of inverse RBMs only; pass solver="exact" to use it.',
+        UnusedParameterWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 class AccuracyMonitor(Callback):
@@ -43,16 +106,17 @@ class AccuracyMonitor(Callback):
         The training votes.
     codes : (n_samples,)
         True class codes, -1 where the label is not among the classes.
+    shares : (n_samples, n_classes)
+        What hidden states are aligned to.
     """
 
-    def __init__(self, votes: Votes, codes: NDArray[np.int64]):
-        self.votes, self.codes = votes, codes
-        self.shares = votes.vote_shares()
+    def __init__(self, votes: Votes, codes: NDArray[np.int64], shares: NDArray[np.float64]):
+        self.votes, self.codes, self.shares = votes, codes, shares
 
     def on_epoch_end(self, training: Training) -> None:
         model: Any = training.model
-        states = model.predict_classes(self.votes).argmax(1).cpu().numpy()
-        found = assign_states(contingency(states, self.shares, self.votes.weights))[states]
+        states = state_probabilities(model, self.votes)
+        found = class_map(states, self.shares, self.votes.weights)[states.argmax(1)]
         training.history.amend(accuracy=float((found == self.codes).mean()))
 
 
@@ -81,7 +145,7 @@ def fit_plan(
     use_weighted : bool
         As in `deem.models.initialization.initialise`.
     callbacks : sequence of Callback
-        Watch the first training.
+        Watch every training.
     n_restarts : int
         Trainings from different seeds; the best exact objective wins.
     n_jobs : int, optional
@@ -92,12 +156,14 @@ def fit_plan(
         Show the progress of the first training.
     """
     data = _training_data(votes, gold, exact=plan.solver.full_batch)
+    if n_restarts > 1:
+        _check_comparable(plan.model)
     seeds = torch.randint(_LARGEST_SEED, (n_restarts,), generator=as_generator(random_state))
 
     def run(index: int) -> LatentModel:
         seed = int(seeds[index])
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
-        if plan.init_method is not None and isinstance(model, InverseRBM):
+        if isinstance(model, InverseRBM) and plan.init_method is not None:
             # Restarts must differ, which the shares of the vote would not.
             same = index > 0 and plan.init_method == "shares"
             method = "mv_rand" if same else plan.init_method
@@ -108,7 +174,7 @@ def fit_plan(
             batch_size=plan.batch_size,
             solver=solver,
             random_state=seed,
-            callbacks=callbacks if index == 0 else (),
+            callbacks=callbacks,
             verbose=verbose and index == 0,
         )
 
@@ -128,15 +194,26 @@ def _training_data(votes: Votes, gold: NDArray[np.int64] | None, exact: bool) ->
     return Dataset(votes)
 
 
+def _check_comparable(model: LatentModel) -> None:
+    try:
+        model.log_partition()
+    except IntractableError as error:
+        raise ArgumentError(
+            f"n_restarts compares restarts by their exact likelihood, which this "
+            f"{type(model).__name__} does not have; use n_restarts=1 or a smaller hidden_dim."
+        ) from error
+
+
 def _objective(model: LatentModel, data: Dataset) -> float:
     if "objective" in model.history:
         return model.history["objective"][-1]
-    if not (isinstance(model, InverseRBM) and model.is_listed):
-        raise ArgumentError(
-            "n_restarts needs an exact likelihood to compare restarts; use n_restarts=1 or a "
-            "smaller hidden_dim."
-        )
-    with torch.no_grad():
-        scores = model.log_likelihood(data)
-        weights = 1.0 if data.weights is None else data.weights.to(scores)
-        return float((scores * weights).mean())
+    return mean_log_likelihood(model, data)
+
+
+@torch.no_grad()
+def mean_log_likelihood(model: LatentModel, data: Dataset) -> float:
+    """Mean log-probability of a sample, in nats, weighted."""
+    scores = model.log_likelihood(data).cpu().double()
+    if data.weights is None:
+        return float(scores.mean())
+    return float((scores * data.weights).sum() / data.weights.sum())

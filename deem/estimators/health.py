@@ -20,7 +20,7 @@ from deem.utils.exception import (
     SingleClassWarning,
 )
 
-__all__ = ["report", "warn_about_training", "warn_about_votes"]
+__all__ = ["own_warnings", "report", "warn_about_training", "warn_about_votes"]
 
 _SHOWN = 5
 _FEW_SAMPLES = 2
@@ -82,13 +82,7 @@ def warn_about_training(converged: bool, n_iter: int) -> None:
         )
 
 
-def report(
-    votes: Votes,
-    codes: NDArray[np.int64],
-    converged: bool,
-    n_iter: int,
-    caught: list[warnings.WarningMessage],
-) -> dict[str, Any]:
+def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int) -> dict[str, Any]:
     """Facts about a fit, as plain values.
 
     Parameters
@@ -101,20 +95,23 @@ def report(
         Whether the stopping rule held; a fixed number of epochs counts as converged.
     n_iter : int
         Passes over the votes.
-    caught : list
-        The warnings of the fit.
     """
     empty = np.flatnonzero(votes.empty_rows())
-    use = np.bincount(codes, minlength=votes.n_classes) / votes.n_samples
-    own = [w for w in caught if issubclass(w.category, DeemWarning)]
+    weights = np.ones(votes.n_samples) if votes.weights is None else votes.weights
+    use = np.bincount(codes, weights, minlength=votes.n_classes) / weights.sum()
     return {
         "converged": converged,
         "n_iter": n_iter,
         "empty_samples": (empty if votes.tasks is None else votes.tasks[empty]).tolist(),
         "votes_per_classifier": votes.votes_per_classifier().tolist(),
         "class_use": use.tolist(),
-        "warnings": [f"{w.category.__name__}: {w.message}" for w in own],
     }
+
+
+def own_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Names and texts of the library's warnings among those caught."""
+    own = [w for w in caught if issubclass(w.category, DeemWarning)]
+    return [f"{w.category.__name__}: {w.message}" for w in own]
 
 
 def _warn(category: type[DeemWarning], text: str) -> None:

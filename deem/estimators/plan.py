@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -17,16 +16,13 @@ from deem.core.model import LatentModel
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
 from deem.core.sampler import Sampler
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient, Solver
+from deem.estimators.unused import warn_about_unused
 from deem.models import MODELS
 from deem.models.initialization import STARTS
 from deem.models.irbm import InverseRBM
+from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts
-from deem.utils.exception import (
-    ArgumentError,
-    DeviceError,
-    UnusedParameterWarning,
-    check_choice,
-)
+from deem.utils.exception import ArgumentError, DeviceError, check_choice
 
 __all__ = ["Plan", "make_plan"]
 
@@ -35,19 +31,6 @@ _DEFAULTS: dict[str, Any] = {
     "momentum": 0.9,
     "epochs": 100,
     "batch_size": 128,
-}
-# What only contrastive divergence uses, with the value that means "not set".
-_STOCHASTIC: dict[str, Any] = {
-    "learning_rate": None,
-    "momentum": None,
-    "epochs": None,
-    "batch_size": None,
-    "cd_k": 10,
-    "deterministic": True,
-    "optimizer": "sgd",
-    "scheduler": None,
-    "weight_decay": 0.0,
-    "sampler": "auto",
 }
 _CHOICES: dict[str, tuple] = {
     "init_method": (None, *STARTS),
@@ -130,37 +113,35 @@ def make_plan(
     _check(params)
     model = _make_model(params, n_classifiers, n_classes, confusion_prior)
     solver = _make_solver(params, model)
-    given_parameters = isinstance(params["model"], LatentModel) and params["init_method"] is None
     stochastic = not solver.full_batch
-    default_start = "mv_rand" if stochastic else "shares"
     device = _device(params["device"], stochastic)
     # Exact sums deserve double precision; Apple's device has none.
     model.to(device, torch.float32 if device.type == "mps" else torch.float64)
-    if not stochastic:
-        _warn_unused(params)
-    elif confusion_prior is not None or params["class_prior"] is not None:
-        warnings.warn(
-            "class_prior and confusion_prior are not used by contrastive divergence; "
-            'pass solver="exact" to use them.',
-            UnusedParameterWarning,
-            stacklevel=2,
-        )
+    init_method = _init_method(params, model, stochastic)
+    warn_about_unused(params, model, solver, init_method, confusion_prior)
     return Plan(
         model,
         solver,
-        None if given_parameters else params["init_method"] or default_start,
+        init_method,
         _value(params, "epochs") if stochastic else None,
         _value(params, "batch_size"),
     )
 
 
+def _init_method(params: Mapping[str, Any], model: LatentModel, stochastic: bool) -> str | None:
+    if not isinstance(model, InverseRBM):
+        return None
+    if params["init_method"] is None and isinstance(params["model"], LatentModel):
+        return None
+    return params["init_method"] or ("mv_rand" if stochastic else "shares")
+
+
 def _check(params: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
-        value = params[name]
-        if value is None or isinstance(value, str):
-            check_choice(name, value, [c for c in choices if c is not None] if value else choices)
+        if isinstance(params[name], str):
+            check_choice(name, params[name], [choice for choice in choices if choice is not None])
     for name, (unset, part) in _NOT_YET.items():
-        if params[name] != unset:
+        if not _is(params[name], unset):
             raise ArgumentError(
                 f"{name}={params[name]!r} asks for {part}, which this version does not have; "
                 f"leave it at {unset!r}."
@@ -181,10 +162,15 @@ def _check(params: Mapping[str, Any]) -> None:
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         if value is not None and not (whole and value >= least):
             raise ArgumentError(f"{name}={value!r}; it must be an integer of at least {least}.")
-    for name in ("learning_rate", "momentum", "weight_decay"):
+    for name, limit in (("learning_rate", np.inf), ("momentum", 1), ("weight_decay", np.inf)):
         value = params[name]
-        if value is not None and not (isinstance(value, Real) and 0 <= float(value) < np.inf):
-            raise ArgumentError(f"{name}={value!r}; it must be a number of at least 0.")
+        if value is not None and not (isinstance(value, Real) and 0 <= float(value) < limit):
+            raise ArgumentError(f"{name}={value!r}; it must be at least 0 and below {limit}.")
+
+
+def _is(value: Any, unset: Any) -> bool:
+    """Whether a parameter has its unset value; arrays, which compare entry by entry, never do."""
+    return value is unset or (np.ndim(value) == 0 and value == unset)
 
 
 def _make_model(
@@ -223,7 +209,7 @@ def _make_solver(params: Mapping[str, Any], model: LatentModel) -> Solver:
         return copy.deepcopy(solver)
     if not isinstance(solver, str):
         raise ArgumentError(f"solver={solver!r}; pass one of {_CHOICES['solver']} or a Solver.")
-    exact = isinstance(model, InverseRBM) and model.is_listed
+    exact = isinstance(model, LatentClassModel) and model.is_listed
     if solver == "exact" or (solver == "auto" and exact):
         return ExactEM() if getattr(model, "supports_em", False) else ExactGradient()
     sampler = params["sampler"]
@@ -261,17 +247,3 @@ def _device(device: object, stochastic: bool) -> torch.device:
             f'this machine has: {found}. Pass device="auto".'
         ) from error
     return torch.device(device)  # type: ignore[call-overload]
-
-
-def _warn_unused(params: Mapping[str, Any]) -> None:
-    unused = [name for name, unset in _STOCHASTIC.items() if params[name] != unset]
-    if unused and params["scheduler"] == "none" and unused == ["scheduler"]:
-        return
-    if unused:
-        warnings.warn(
-            f"{', '.join(unused)} set, but the exact solver does not use "
-            f'{"it" if len(unused) == 1 else "them"}; pass solver="cd" to train by contrastive '
-            "divergence.",
-            UnusedParameterWarning,
-            stacklevel=2,
-        )

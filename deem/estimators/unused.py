@@ -1,0 +1,93 @@
+"""Named warnings of parameters that were set but will not act."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from deem.core.model import LatentModel
+from deem.core.solvers import ExactEM, Solver
+from deem.models.irbm import InverseRBM
+from deem.utils.exception import UnusedParameterWarning
+
+__all__ = ["warn_about_unused"]
+
+# What only contrastive divergence uses, with the value that means "not set".
+_STOCHASTIC: dict[str, Any] = {
+    "learning_rate": None,
+    "momentum": None,
+    "epochs": None,
+    "batch_size": None,
+    "cd_k": 10,
+    "deterministic": True,
+    "optimizer": "sgd",
+    "scheduler": None,
+    "weight_decay": 0.0,
+    "sampler": "auto",
+}
+_OF_THE_LOOP = ("epochs", "batch_size")
+_OF_INVERSE_RBMS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
+_EXACT = 'pass solver="exact" with hidden_dim=1'
+
+
+def warn_about_unused(
+    params: Mapping[str, Any],
+    model: LatentModel,
+    solver: Solver,
+    init_method: str | None,
+    confusion_prior: Any,
+) -> None:
+    """Warn of every group of parameters that the model and the solver do not use.
+
+    Parameters
+    ----------
+    params : mapping
+        All constructor parameters of `DEEM`.
+    model, solver : LatentModel, Solver
+        Made from them.
+    init_method : str or None
+        The start in use; None keeps the parameters of the model.
+    confusion_prior : array or None
+        As in ``DEEM.fit``.
+    """
+    _warn_about_solver(params, solver)
+    is_instance = isinstance(params["model"], LatentModel)
+    inverse = isinstance(model, InverseRBM)
+    if is_instance:
+        _warn(_set(params, {"hidden_dim": 1}), "a model instance has its own", "pass the class")
+    if not inverse:
+        names = _set(params, {k: v for k, v in _OF_INVERSE_RBMS.items() if k != "hidden_dim"})
+        if not is_instance:
+            names += _set(params, {"hidden_dim": 1})
+        _warn(names, f"{type(model).__name__} does not use it", "use model_params")
+    elif init_method in (None, "shares"):
+        cure = 'pass init_method="mv_rand"'
+        _warn(_set(params, {"use_weighted": True}), "this start does not use it", cure)
+    owned = inverse and not is_instance
+    if params["class_prior"] is not None and not (owned and isinstance(solver, ExactEM)):
+        _warn(["class_prior"], "only exact training of a new inverse RBM uses it", _EXACT)
+    if confusion_prior is not None and not (owned and solver.full_batch):
+        _warn(["confusion_prior"], "only exact training of a new inverse RBM uses it", _EXACT)
+
+
+def _warn_about_solver(params: Mapping[str, Any], solver: Solver) -> None:
+    names = _set(params, _STOCHASTIC)
+    if solver.full_batch:
+        _warn(names, "the exact solver does not use it", 'pass solver="cd"')
+    elif isinstance(params["solver"], Solver):
+        names = [name for name in names if name not in _OF_THE_LOOP]
+        _warn(names, "a solver object has its own", "set it there")
+
+
+def _set(params: Mapping[str, Any], unset: Mapping[str, Any]) -> list[str]:
+    """Names of the parameters that differ from the value that means "not set"."""
+    no_schedule = {"scheduler"} if params["scheduler"] == "none" else set()
+    return [name for name in unset if params[name] != unset[name] and name not in no_schedule]
+
+
+def _warn(names: list[str], reason: str, cure: str) -> None:
+    if names:
+        warnings.warn(
+            f"{', '.join(names)} set, but {reason}; {cure}.", UnusedParameterWarning, stacklevel=2
+        )
