@@ -114,7 +114,7 @@ class EarlyStopping(Callback):
     patience : int
         Epochs without improvement before stopping, at least 1.
     min_delta : float
-        Smallest change that counts as improvement.
+        A change counts as improvement if it is larger than this.
     maximise : bool
         Whether larger is better.
     """
@@ -137,7 +137,7 @@ class EarlyStopping(Callback):
         series = [sign * x for x in training.history[self.monitor]]
         if len(series) <= self.patience:
             return False
-        return min(series[-self.patience :]) > min(series[: -self.patience]) - self.min_delta
+        return min(series[-self.patience :]) >= min(series[: -self.patience]) - self.min_delta
 
 
 class Checkpoint(Callback):
