@@ -230,13 +230,13 @@ def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[
     model.train()
     good = _snapshot(model)
     while training.epoch < training.epochs:
-        metrics = _run_epoch(training, batch_size)
+        metrics, cause = _try_epoch(training, batch_size)
         if not _is_finite(metrics, model):
             model.load_state_dict(good)
             raise NonFiniteError(
                 f"NaN or infinity appeared in epoch {training.epoch + 1}; the parameters of the "
                 "epoch before were kept. Lower the learning rate or check the data."
-            )
+            ) from cause
         good = _snapshot(model)
         training.epoch += 1
         history.append(**metrics)
@@ -244,6 +244,20 @@ def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[
         stops = [callback.on_epoch_end(training) for callback in callbacks]
         if solver.finished(history) or any(stops):
             break
+
+
+def _try_epoch(
+    training: Training, batch_size: int | None
+) -> tuple[dict[str, float], ValueError | None]:
+    try:
+        return _run_epoch(training, batch_size), None
+    except ValueError as error:
+        # Distributions of torch refuse numbers that are not finite before the epoch is over.
+        data = training.data.data
+        clean = not isinstance(data, Tensor) or bool(data.isfinite().all())
+        if clean and _is_finite({}, training.model):
+            raise
+        return {"": float("nan")}, error
 
 
 def _run_epoch(training: Training, batch_size: int | None) -> dict[str, float]:
