@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from deem.core.rows import group_rows, positions
 from deem.math.vote import break_ties, vote_shares
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["Votes"]
-
-_BLOCK = 1 << 18
-"""Rows compared at a time when merged rows are verified, to bound the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +120,7 @@ class Votes:
         chosen = np.arange(self.n_samples)[rows]
         starts, lengths = self.indptr[chosen], np.diff(self.indptr)[chosen]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        where = _positions(starts, lengths, indptr)
+        where = positions(starts, lengths, indptr)
         return replace(
             self,
             indptr=indptr,
@@ -174,7 +172,7 @@ class Votes:
         (n_samples,)
             The merged row of every sample: ``merged.take(inverse)`` has the original votes.
         """
-        first, inverse = _group_rows(self)
+        first, inverse = group_rows(self.indptr, self.columns, self.values)
         total = np.bincount(inverse, weights=self.weights, minlength=len(first))
         distinct = replace(self, tasks=None, weights=None).take(first)
         return replace(distinct, weights=total.astype(np.float64)), inverse
@@ -338,70 +336,9 @@ def _row_of_vote(votes: Votes) -> NDArray[np.int64]:
     return np.repeat(np.arange(votes.n_samples), np.diff(votes.indptr))
 
 
-def _positions(
-    starts: NDArray[np.int64], lengths: NDArray[np.int64], indptr: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Positions of the votes of rows that begin at `starts`, one row after the other."""
-    return np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-
-
 def _starts_pair(votes: Votes, voters: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Whether each vote is the first of its (row, classifier) pair, (m,)."""
     first = np.ones(len(voters) + 1, dtype=bool)
     first[1:-1] = voters[1:] != voters[:-1]
     first[votes.indptr] = True
     return first[:-1]
-
-
-def _group_rows(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First row of each group of equal rows, and the group of each row."""
-    _, first, inverse = np.unique(_row_hashes(votes), return_index=True, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    if _same_rows(votes, first[inverse]):
-        return first, inverse
-    return _group_rows_exactly(votes)
-
-
-def _row_hashes(votes: Votes) -> NDArray[np.uint64]:
-    """64-bit hash of each row: the sum, modulo 2**64, of a hash of each of its votes."""
-    width = votes.n_classifiers * votes.n_classes
-    table = np.random.default_rng(0).integers(2**64, size=width, dtype=np.uint64)
-    hashes = table[votes.columns]
-    if votes.values is not None:
-        hashes += votes.values.view(np.uint64)
-        # splitmix64 finaliser: sums of raw float bits would collide systematically
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            hashes ^= hashes >> np.uint64(shift)
-            hashes *= np.uint64(factor)
-    total = np.zeros(len(hashes) + 1, dtype=np.uint64)
-    np.cumsum(hashes, out=total[1:])
-    return total[votes.indptr[1:]] - total[votes.indptr[:-1]]
-
-
-def _same_rows(votes: Votes, twin: NDArray[np.int64]) -> bool:
-    """Whether each row equals the row `twin` names for it, compared vote by vote."""
-    lengths = np.diff(votes.indptr)
-    if not np.array_equal(lengths, lengths[twin]):
-        return False
-    for start in range(0, votes.n_samples, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        indptr = votes.indptr[start : start + _BLOCK + 1]
-        theirs = _positions(votes.indptr[twin[rows]], lengths[rows], indptr - indptr[0])
-        ours = slice(indptr[0], indptr[-1])
-        for array in (votes.columns, votes.values):
-            if array is not None and not np.array_equal(array[ours], array[theirs]):
-                return False
-    return True
-
-
-def _group_rows_exactly(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Group equal rows by their bytes; slow, for the rare hash collision."""
-    group: dict[tuple[bytes, bytes], int] = {}
-    first: list[int] = []
-    inverse = np.empty(votes.n_samples, dtype=np.int64)
-    for row, (start, stop) in enumerate(zip(votes.indptr[:-1], votes.indptr[1:], strict=True)):
-        values = b"" if votes.values is None else votes.values[start:stop].tobytes()
-        inverse[row] = group.setdefault((votes.columns[start:stop].tobytes(), values), len(group))
-        if len(group) > len(first):
-            first.append(row)
-    return np.array(first, dtype=np.int64), inverse

@@ -272,14 +272,14 @@ class SoftIRBM(InverseRBM):
         return -(v * visible).sum((1, 2)) - h.flatten(1) @ self.hidden_bias.flatten()
 
     def units(self, logits: Tensor) -> Distribution:
-        return Independent(OneHotCategorical(logits=logits), 1)
+        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
 
     def hidden_form(self, codes: Tensor) -> Tensor:
         return one_hot(codes, self.n_classes).to(self.dtype)
 
     def p_v(self, h: Tensor) -> Distribution:
         logits = self.visible_bias + torch.einsum("dljk,njk->ndl", self.weight, h)
-        return Independent(OneHotCategorical(logits=logits), 1)
+        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
 
 
 class BinaryIRBM(InverseRBM):
@@ -348,7 +348,9 @@ class BinaryIRBM(InverseRBM):
         return -(v[..., 1] * drive).sum(1) - h @ self.hidden_bias
 
     def units(self, logits: Tensor) -> Distribution:
-        return Independent(Bernoulli(logits=logits[..., 1] - logits[..., 0]), 1)
+        return Independent(
+            Bernoulli(logits=logits[..., 1] - logits[..., 0], validate_args=False), 1
+        )
 
     def hidden_form(self, codes: Tensor) -> Tensor:
         return codes.to(self.dtype)

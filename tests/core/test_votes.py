@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deem.core import votes as votes_module
+from deem.core import rows as rows_module
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
 from deem.utils.exception import ArgumentError, ShapeError
@@ -158,9 +158,9 @@ def test_merged_round_trip(make, matrix):
 @pytest.mark.parametrize("make", [hard, soft])
 @pytest.mark.parametrize("block", [1, 2, 1 << 18])
 def test_merged_survives_hash_collisions(make, block, monkeypatch):
-    collide = lambda votes: np.zeros(votes.n_samples, dtype=np.uint64)  # noqa: E731
-    monkeypatch.setattr(votes_module, "_row_hashes", collide)
-    monkeypatch.setattr(votes_module, "_BLOCK", block)
+    collide = lambda indptr, *_: np.zeros(len(indptr) - 1, dtype=np.uint64)  # noqa: E731
+    monkeypatch.setattr(rows_module, "_row_hashes", collide)
+    monkeypatch.setattr(rows_module, "_BLOCK", block)
     for matrix in (np.tile(DENSE, (2, 1)), np.array([[0, 1], [1, 0], [0, 1]])):
         votes = make(matrix)
         merged, inverse = votes.merged()

@@ -1,0 +1,105 @@
+"""Rows of compressed votes: where they lie, and which of them are equal."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["group_rows", "positions"]
+
+_BLOCK = 1 << 18
+"""Rows compared at a time when groups are verified, to bound the memory."""
+
+Values = NDArray[np.float64] | None
+
+
+def positions(
+    starts: NDArray[np.int64], lengths: NDArray[np.int64], indptr: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Positions of the votes of rows that begin at `starts`, one row after the other.
+
+    Parameters
+    ----------
+    starts, lengths : (r,)
+        Where each row begins and how many votes it has.
+    indptr : (r + 1,)
+        Where each row begins in the result.
+    """
+    return np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+
+
+def group_rows(
+    indptr: NDArray[np.int64], columns: NDArray[np.int32], values: Values
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group equal rows.
+
+    Parameters
+    ----------
+    indptr, columns, values
+        As in `deem.core.votes.Votes`.
+
+    Returns
+    -------
+    first : (n_groups,)
+        A row of each group.
+    inverse : (n_samples,)
+        The group of each row.
+    """
+    hashes = _row_hashes(indptr, columns, values)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    if _same_rows(indptr, columns, values, first[inverse]):
+        return first, inverse
+    return _group_exactly(indptr, columns, values)
+
+
+def _row_hashes(
+    indptr: NDArray[np.int64], columns: NDArray[np.int32], values: Values
+) -> NDArray[np.uint64]:
+    """64-bit hash of each row: the sum, modulo 2**64, of a hash of each of its votes."""
+    width = int(columns.max(initial=0)) + 1
+    table = np.random.default_rng(0).integers(2**64, size=width, dtype=np.uint64)
+    hashes = table[columns]
+    if values is not None:
+        hashes += values.view(np.uint64)
+        # splitmix64 finaliser: sums of raw float bits would collide systematically
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            hashes ^= hashes >> np.uint64(shift)
+            hashes *= np.uint64(factor)
+    total = np.zeros(len(hashes) + 1, dtype=np.uint64)
+    np.cumsum(hashes, out=total[1:])
+    return total[indptr[1:]] - total[indptr[:-1]]
+
+
+def _same_rows(
+    indptr: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: Values,
+    twin: NDArray[np.int64],
+) -> bool:
+    """Whether each row equals the row `twin` names for it, compared vote by vote."""
+    lengths = np.diff(indptr)
+    if not np.array_equal(lengths, lengths[twin]):
+        return False
+    for start in range(0, len(lengths), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = indptr[start : start + _BLOCK + 1]
+        theirs = positions(indptr[twin[rows]], lengths[rows], block - block[0])
+        ours = slice(block[0], block[-1])
+        for array in (columns, values):
+            if array is not None and not np.array_equal(array[ours], array[theirs]):
+                return False
+    return True
+
+
+def _group_exactly(
+    indptr: NDArray[np.int64], columns: NDArray[np.int32], values: Values
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group equal rows by their bytes; slow, for the rare hash collision."""
+    group: dict[tuple[bytes, bytes], int] = {}
+    first: list[int] = []
+    inverse = np.empty(len(indptr) - 1, dtype=np.int64)
+    for row, (start, stop) in enumerate(zip(indptr[:-1], indptr[1:], strict=True)):
+        part = b"" if values is None else values[start:stop].tobytes()
+        inverse[row] = group.setdefault((columns[start:stop].tobytes(), part), len(group))
+        if len(group) > len(first):
+            first.append(row)
+    return np.array(first, dtype=np.int64), inverse
