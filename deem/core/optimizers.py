@@ -12,7 +12,9 @@ from deem.utils.exception import ArgumentError, check_choice
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "Lookahead", "make_optimizer", "make_scheduler"]
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+"""Names that `make_optimizer` knows."""
 SCHEDULERS = ("none", "cosine", "step", "onecycle", "lookahead")
+"""Names that `make_scheduler` knows."""
 
 
 def make_optimizer(

@@ -22,6 +22,7 @@ from deem.utils.exception import ArgumentError, ModelFileError
 __all__ = ["FORMAT_VERSION", "read_file", "write_file"]
 
 FORMAT_VERSION = 1
+"""Version written to files; files of later versions are refused."""
 _TENSOR, _ARRAY, _TUPLE, _ITEMS = "__tensor__", "__array__", "__tuple__", "__items__"
 
 

@@ -341,6 +341,7 @@ class ContrastiveDivergence(_Stepped):
 
 
 SOLVERS = {cls.__name__: cls for cls in (ExactEM, ExactGradient, ContrastiveDivergence)}
+"""Solvers that model files may name."""
 
 
 def as_visible(data: Tensor | Votes, model: Model) -> Tensor:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "from_content", "to_content"]
 
 KIND = "DEEM"
+"""Kind of the files that hold an estimator."""
 _OBJECT, _CLASS = "__object__", "__class__"
 _REGISTRIES: dict[str, dict[str, type]] = {
     "model": MODELS,

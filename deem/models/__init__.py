@@ -9,3 +9,4 @@ MODELS: dict[str, type[Model]] = {
     "BinaryIRBM": BinaryIRBM,
     "SoftIRBM": SoftIRBM,
 }
+"""Models by name, for the estimator, for files and for the contract tests."""

@@ -17,6 +17,7 @@ from deem.utils.exception import check_choice
 __all__ = ["STARTS", "initialise"]
 
 STARTS = ("shares", "mv_rand", "mv_lo", "mv", "rand")
+"""Names that `initialise` knows."""
 _VOTE_WEIGHT = 2.0
 _NOISE = 0.01
 

@@ -6,3 +6,4 @@ from deem.samplers.gibbs import Gibbs
 __all__ = ["SAMPLERS", "Gibbs"]
 
 SAMPLERS: dict[str, type[Sampler]] = {"Gibbs": Gibbs}
+"""Samplers by name, for files and for the contract tests."""
