@@ -4,8 +4,10 @@ import random
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from jury import jury, long_form
 
 hypothesis.settings.register_profile("deem", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("deem")
@@ -54,6 +56,28 @@ def seed():
 @pytest.fixture
 def generator(seed, device):
     return torch.Generator(device).manual_seed(seed)
+
+
+@pytest.fixture(scope="session")
+def crowd():
+    """120 complete votes of 5 classifiers on 3 classes, with their truth."""
+    return jury()
+
+
+@pytest.fixture
+def votes(crowd):
+    return crowd.votes.copy()
+
+
+@pytest.fixture
+def truth(crowd):
+    return crowd.truth.copy()
+
+
+@pytest.fixture
+def long_frame(crowd):
+    tasks = [f"t{i:03d}" for i in range(len(crowd.votes))]
+    return pd.DataFrame(long_form(crowd.votes, tasks, list("abcde")))
 
 
 def _global_states():
