@@ -29,8 +29,50 @@ __all__ = [
 _ROLES = ("task", "worker", "label")
 
 
+class Columns:
+    """A dict of columns, which reads like a frame of narwhals and needs no library.
+
+    Parameters
+    ----------
+    data : mapping of str to (n_rows,) array-like
+        The columns.
+
+    Raises
+    ------
+    ShapeError
+        If the columns are not equally long.
+    """
+
+    def __init__(self, data: Mapping[str, Any]):
+        self._arrays = {name: to_array(column) for name, column in data.items()}
+        shapes = {name: array.shape for name, array in self._arrays.items()}
+        if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
+            raise ShapeError(
+                f"the columns of the votes have the shapes {shapes}, expected one length for all; "
+                "pass one entry a row in each column."
+            )
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._arrays)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._arrays.values()), ()))
+
+    def get_column(self, name: str) -> NDArray[Any]:
+        """Entries of a column, (n_rows,)."""
+        return self._arrays[name]
+
+    def to_native(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name."""
+        return self._arrays
+
+
 def open_frame(data: Any) -> Any:  # noqa: ANN401
-    """Narwhals frame of a data frame of any library, None for anything else."""
+    """Narwhals frame of a data frame of any library, `Columns` of a dict, None for the rest."""
+    if isinstance(data, Mapping):
+        return Columns(data)
     # asked of the type, as a lazy frame would have to resolve its columns first
     if not hasattr(type(data), "columns"):
         return None
@@ -44,6 +86,8 @@ def open_frame(data: Any) -> Any:  # noqa: ANN401
 
 def frame_kind(frame: Any) -> str | None:  # noqa: ANN401
     """Return what results are wrapped into: "pandas", "polars", or None for arrays."""
+    if isinstance(frame, Columns):
+        return None
     kind = frame.implementation.value
     return kind if kind in ("pandas", "polars") else None
 
@@ -109,6 +153,8 @@ def wide_factor(frame: Any) -> Factor:  # noqa: ANN401
 
 def _factorize_series(series: Any) -> Factor:  # noqa: ANN401
     """Code a column of a frame; strings by the frame library's own hashing."""
+    if isinstance(series, np.ndarray):
+        return factorize(series)
     import narwhals.stable.v1 as nw
 
     has_null = series.null_count() > 0

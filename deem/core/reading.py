@@ -56,7 +56,7 @@ def read_votes(
         - a pandas or polars frame, wide (one classifier a column, the pandas index names the
           tasks) or long (one vote a row, in the columns task, worker and label). Null means "no
           vote". In long form tasks and workers come out sorted, and each of several votes of
-          one worker on one task counts.
+          one worker on one task counts. A dict of columns reads like a frame.
     n_classes : int, optional
         Integer labels are then codes 0..n_classes - 1; other labels must be this many.
     classes : (n_classes,), optional

@@ -417,3 +417,35 @@ def test_matching_labels():
         match_labels(votes, pd.Series([1, 2, 3], index=["a", "b", "b"]))
     with pytest.raises(ShapeError, match=r"y has shape \(3,\), but .* 2 samples"):
         match_labels(votes, [1, 2, 3])
+
+
+def test_a_dict_of_columns_reads_like_a_frame():
+    long = {"task": [7, 3, 3], "worker": ["ann", "bob", "ann"], "label": ["x", None, "y"]}
+    votes, framed = read_votes(long), read_votes(pd.DataFrame(long))
+    assert votes.frame is None
+    for name in ("tasks", "classifiers", "classes", "indptr", "columns"):
+        np.testing.assert_array_equal(getattr(votes, name), getattr(framed, name))
+    renamed = {"item": long["task"], "judge": long["worker"], "label": long["label"]}
+    columns = {"task": "item", "worker": "judge"}
+    assert read_votes(renamed, columns=columns).classifiers.tolist() == ["ann", "bob"]
+
+
+def test_a_wide_dict_names_its_classifiers():
+    votes = read_votes({"bob": [0, 1, None], "ann": np.array([2, 1, -1])})
+    assert votes.classifiers.tolist() == ["bob", "ann"]
+    assert votes.to_dense().tolist() == [[0, 2], [1, 1], [-1, -1]]
+    swapped = read_votes({"ann": [2], "bob": [0]}, classes=[0, 1, 2], classifiers=["bob", "ann"])
+    assert swapped.to_dense().tolist() == [[0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"ann": [0, 1], "bob": [0]}, r"shapes .*\(2,\).*\(1,\).*one length"),
+        ({"ann": [[0, 1], [1, 1]]}, "one entry a row"),
+        ({}, "0 sample"),
+    ],
+)
+def test_a_dict_must_hold_columns_of_one_length(data, message):
+    with pytest.raises(ShapeError, match=message):
+        read_votes(data)
