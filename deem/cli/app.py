@@ -1,0 +1,239 @@
+"""Commands: what they are called, what they take, and how they fail."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from deem.utils.exception import DeemError, DeemWarning
+
+__all__ = ["app", "main"]
+
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+"""Base of the errors of the command line parser, which typer does not name itself."""
+
+
+class OneLineErrors(TyperGroup):
+    """Commands that end a failure by one line on the standard error and exit code 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        standalone = kwargs.get("standalone_mode", True)
+        kwargs["standalone_mode"] = False
+        with _one_line_warnings():
+            try:
+                code = super().main(*args, **kwargs)
+            except _USAGE_ERROR as error:
+                code = _fail(f"{error.format_message()} Try --help.")
+            except DeemError as error:
+                code = _fail(str(error))
+            except OSError as error:
+                code = _fail(_of_file(error))
+            except (KeyboardInterrupt, typer.Abort):
+                code = _fail("interrupted.", 130)
+        if standalone:
+            sys.exit(code)
+        return code
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    name="deem",
+    help="Consensus of classifiers, annotators or judges, without ground truth.",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Votes = Annotated[
+    Path,
+    typer.Argument(
+        metavar="VOTES",
+        help="CSV or Parquet file of votes: one classifier a column, or in long form the columns "
+        "task, worker, label. Empty cells and -1 are missing votes.",
+    ),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="File that deem fit wrote.")]
+TaskColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that names what was voted on.", show_default="task"),
+]
+WorkerColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Column that names who voted, in long form.", show_default="worker"
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of the labels.", show_default="label"),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every draw.")]
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Consensus of classifiers, annotators or judges, without ground truth."""
+    if version:
+        from deem import __version__
+
+        typer.echo(f"deem {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for what it writes.")
+    ] = Path("demo_output"),
+    seed: Seed = 0,
+) -> None:
+    """Fuse twelve classifiers of handwritten digits, without labels."""
+    from deem.demo import run_demo
+
+    run_demo(out, seed)
+
+
+@app.command()
+def fit(
+    votes: Votes,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
+    task_column: TaskColumn = None,
+    worker_column: WorkerColumn = None,
+    label_column: LabelColumn = None,
+    n_classes: Annotated[
+        int | None, typer.Option(help="Labels are 0, 1, ... up to this, in place of those found.")
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help="auto, exact, cd or pcd (contrastive divergence).")
+    ] = "auto",
+    hidden_dim: Annotated[int, typer.Option(help="Hidden units.")] = 1,
+    cd_k: Annotated[int | None, typer.Option(help="Gibbs sweeps an update.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of cd and pcd.", show_default="100")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of cd and pcd.", show_default="0.001")
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="Of cd and pcd.", show_default="0.9")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Of cd and pcd.", show_default="128")
+    ] = None,
+    init_method: Annotated[
+        str | None, typer.Option(help="Start: shares, mv_rand, mv_lo, mv or rand.")
+    ] = None,
+    n_restarts: Annotated[
+        int | None, typer.Option(help="Trainings, of which the best is kept.", show_default="1")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    random_state: Seed = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show a progress bar.")] = False,
+) -> None:
+    """Learn from VOTES and write labels, skills, the model and pictures."""
+    from deem.cli.inputs import ColumnNames
+    from deem.cli.work import run_fit
+
+    given = {
+        "n_classes": n_classes,
+        "solver": solver,
+        "hidden_dim": hidden_dim,
+        "cd_k": cd_k,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "batch_size": batch_size,
+        "init_method": init_method,
+        "n_restarts": n_restarts,
+        "device": device,
+        "random_state": random_state,
+        "verbose": verbose,
+    }
+    params = {name: value for name, value in given.items() if value is not None}
+    run_fit(votes, out, ColumnNames(task_column, worker_column, label_column), **params)
+
+
+@app.command()
+def predict(
+    model: Model,
+    votes: Votes,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="CSV or Parquet file for the labels."),
+    ] = None,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or Parquet file for the probabilities."),
+    ] = None,
+    task_column: TaskColumn = None,
+    worker_column: WorkerColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Label new VOTES by the same classifiers with a trained MODEL."""
+    from deem.cli.inputs import ColumnNames
+    from deem.cli.work import run_predict
+
+    names = ColumnNames(task_column, worker_column, label_column)
+    run_predict(model, votes, names, out, probabilities)
+
+
+@app.command()
+def score(
+    model: Model,
+    votes: Votes,
+    truth: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="CSV or Parquet file of true labels: the columns task and label, or a single "
+            "column in the order of the votes. Tasks without a label are left out.",
+        ),
+    ],
+    task_column: TaskColumn = None,
+    worker_column: WorkerColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Compare a trained MODEL on VOTES with the truth, the majority vote and the classifiers."""
+    from deem.cli.inputs import ColumnNames
+    from deem.cli.work import run_score
+
+    run_score(model, votes, truth, ColumnNames(task_column, worker_column, label_column))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Show each warning of the library as one line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DeemWarning)
+        warnings.showwarning = _show_warning
+        yield
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.echo(f"deem: warning: {_one_line(str(message))}", err=True)
+
+
+def _fail(text: str, code: int = 2) -> int:
+    typer.echo(f"deem: error: {_one_line(text)}", err=True)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _of_file(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}; check the name and the permissions."
