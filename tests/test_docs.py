@@ -1,0 +1,147 @@
+"""The documentation is whole: it builds, its code runs, and it names everything public."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from pages import ROOT, blocks, run_page
+
+import deem
+from deem.utils import exception
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+MODULES = [
+    "deem",
+    *(
+        info.name
+        for info in pkgutil.walk_packages(deem.__path__, "deem.")
+        if not any(part.startswith("_") for part in info.name.split("."))
+    ),
+]
+
+
+def public(module_name):
+    """Names and objects of a module that say they are public."""
+    module = importlib.import_module(module_name)
+    return [(name, getattr(module, name)) for name in getattr(module, "__all__", ())]
+
+
+def page(name):
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+FACTS = {
+    "docs/add_a_model.md": lambda found: found["accuracy"] > 0.8 and min(found["weights"]) > 0,
+    "docs/add_a_sampler.md": lambda found: found["distance"] < 0.02,
+    "docs/quickstart.md": lambda found: found["consensus"] > found["vote"],
+}
+"""What must hold after the code of a page has run."""
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if blocks(name, "python")])
+def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = run_page(name)
+    assert name not in FACTS or FACTS[name](found)
+
+
+def test_troubleshooting_lists_every_error_and_warning():
+    listed = re.findall(r"^\| `(\w+)` \|", page("troubleshooting.md"), re.MULTILINE)
+    classes = [name for name, value in public("deem.utils.exception") if inspect.isclass(value)]
+    assert sorted(listed) == sorted(classes)
+    errors = page("troubleshooting.md").partition("## Warnings")[0]
+    for name in classes:
+        is_warning = issubclass(getattr(exception, name), Warning)
+        assert (f"| `{name}` |" in errors) is not is_warning
+
+
+def own_methods(cls):
+    """Public methods and properties of a class that are no overrides."""
+    for name, value in vars(cls).items():
+        is_code = inspect.isfunction(value) or isinstance(value, (property, classmethod))
+        if name.startswith("_") or not (is_code or isinstance(value, staticmethod)):
+            continue
+        if not any(hasattr(base, name) for base in cls.__mro__[1:]):
+            yield name, value
+
+
+def undocumented(module_name):
+    """Public names of a module, and methods below them, that say nothing."""
+    for name, value in public(module_name):
+        if not (inspect.isclass(value) or inspect.isroutine(value)):
+            continue
+        path = f"{module_name}.{name}"
+        if not (value.__doc__ or "").strip() or value.__doc__.startswith(f"{name}("):
+            yield path
+        if inspect.isclass(value):
+            for method, code in own_methods(value):
+                if not (code.__doc__ or "").strip():
+                    yield f"{path}.{method}"
+
+
+@pytest.mark.parametrize("module_name", MODULES)
+def test_everything_public_has_a_docstring(module_name):
+    assert importlib.import_module(module_name).__doc__
+    assert list(undocumented(module_name)) == []
+
+
+def test_the_check_finds_what_says_nothing(monkeypatch):
+    class Silent:
+        """Says something, but its method does not."""
+
+        def speak(self): ...
+
+        def __len__(self): ...
+
+    monkeypatch.setattr(exception, "Silent", Silent, raising=False)
+    monkeypatch.setattr(exception, "__all__", ["Silent"])
+    assert list(undocumented("deem.utils.exception")) == ["deem.utils.exception.Silent.speak"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The documentation, built from a copy of the sources with warnings as errors."""
+    pytest.importorskip("furo")
+    pytest.importorskip("numpydoc")
+    pytest.importorskip("myst_parser")
+    folder = tmp_path_factory.mktemp("docs")
+    unwanted = shutil.ignore_patterns("_build", "api")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=unwanted)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    done = subprocess.run(
+        [*command, str(folder / "docs"), str(folder / "html")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "html"
+
+
+@pytest.mark.slow
+def test_the_api_pages_have_every_public_name(site):
+    from sphinx.util.inventory import InventoryFile
+
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    described = {name for kind in inventory.data.values() for name in kind}
+    missing = [
+        f"{module_name}.{name}"
+        for module_name in MODULES
+        for name, value in public(module_name)
+        if f"{module_name}.{name}" not in described
+        and f"{getattr(value, '__module__', '')}.{name}" not in described
+        and name != "__version__"
+    ]
+    assert missing == []
+    assert set(MODULES) <= described
+
+
+@pytest.mark.slow
+def test_packages_link_to_what_they_pass_on(site):
+    text = (site / "api" / "generated" / "deem.models.html").read_text(encoding="utf-8")
+    assert 'href="deem.models.irbm.html#deem.models.irbm.SoftIRBM"' in text
