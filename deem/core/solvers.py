@@ -220,7 +220,11 @@ class ExactGradient(_Stepped, _Exact):
             metrics.setdefault("log_likelihood", log_likelihood.detach() / self._total)
             return -objective
 
-        self._optimizer.step(closure)  # type: ignore[arg-type]
+        if any(p.numel() for p in self._optimizer.param_groups[0]["params"]):
+            self._optimizer.step(closure)  # type: ignore[arg-type]
+        else:
+            # One class leaves nothing to learn, which L-BFGS does not accept.
+            closure()
         return metrics
 
 
