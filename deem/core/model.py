@@ -214,7 +214,13 @@ class Model(nn.Module, ABC):
         kind, content = read_file(path)
         for found in _concrete_classes(cls):
             if found.__name__ == kind:
-                return found.from_content(content)
+                try:
+                    return found.from_content(content)
+                except (LookupError, TypeError, RuntimeError) as error:
+                    raise ModelFileError(
+                        f"'{path}' does not fit {kind} ({error}); "
+                        "load it with the version of the class that wrote it."
+                    ) from error
         raise ModelFileError(f"'{path}' holds a {kind}, expected a {cls.__name__}.")
 
 
