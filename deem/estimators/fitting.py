@@ -17,7 +17,13 @@ from deem.core.model import LatentModel
 from deem.core.reading import match_labels, read_votes
 from deem.core.training import Callback, Training
 from deem.core.votes import Votes
-from deem.estimators.alignment import class_map, reference_shares, state_probabilities
+from deem.estimators.alignment import (
+    class_map,
+    reference_shares,
+    rename_states,
+    solve_map,
+    state_probabilities,
+)
 from deem.estimators.health import warn_about_training, warn_about_votes
 from deem.estimators.plan import Plan, make_plan
 from deem.estimators.state import fitted_state, is_wide
@@ -163,11 +169,8 @@ def fit_plan(
     def run(index: int) -> LatentModel:
         seed = int(seeds[index])
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
-        if isinstance(model, InverseRBM) and plan.init_method is not None:
-            # Restarts must differ, which the shares of the vote would not.
-            same = index > 0 and plan.init_method == "shares"
-            method = "mv_rand" if same else plan.init_method
-            initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
+        if isinstance(model, InverseRBM):
+            _start(model, votes, plan, use_weighted, index, seed)
         return model.fit(
             data,
             epochs=plan.epochs,
@@ -184,7 +187,24 @@ def fit_plan(
     return max(models, key=lambda model: _objective(model, data))
 
 
+def _start(
+    model: InverseRBM, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
+) -> None:
+    if plan.init_method is not None:
+        # Restarts must differ, which the shares of the vote would not.
+        same = index > 0 and plan.init_method == "shares"
+        method = "mv_rand" if same else plan.init_method
+        initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
+    elif plan.solver.full_batch:
+        # The prior of exact training takes state k for class k.
+        rename_states(model, solve_map(model, votes))
+
+
 def _training_data(votes: Votes, gold: NDArray[np.int64] | None, exact: bool) -> Dataset:
+    if votes.weights is not None and not votes.weights.all():
+        # A batch of samples without weight would have no mean.
+        counted = np.flatnonzero(votes.weights)
+        votes, gold = votes.take(counted), None if gold is None else gold[counted]
     if gold is not None:
         return Dataset(votes, targets=torch.from_numpy(gold))
     if exact and votes.n_samples >= _MERGE_FROM:
