@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +15,9 @@ from deem.models.irbm import InverseRBM
 from deem.utils.exception import IntractableError, ShapeError
 
 __all__ = [
+    "Reference",
     "aligned",
-    "class_map",
     "class_probabilities",
-    "reference_shares",
     "rename_states",
     "solve_map",
     "state_probabilities",
@@ -48,31 +49,38 @@ def state_probabilities(model: LatentModel, votes: Votes) -> NDArray[np.float64]
     return states
 
 
-def reference_shares(votes: Votes, gold: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    """Majority vote with ties shared, (n_samples, n_classes); known classes outvote it."""
-    shares = votes.vote_shares()
-    if gold is None:
-        return shares
-    return np.where(gold[:, None] >= 0, one_hot(gold, votes.n_classes), shares)
+class Reference(NamedTuple):
+    """What the hidden states get their classes from.
 
-
-def class_map(
-    states: NDArray[np.float64],
-    shares: NDArray[np.float64],
-    weights: NDArray[np.float64] | None = None,
-) -> NDArray[np.int64]:
-    """Class of each hidden state, (n_classes,).
-
-    Parameters
+    Attributes
     ----------
-    states : (n_samples, n_classes)
-        From `state_probabilities`.
     shares : (n_samples, n_classes)
-        From `reference_shares`.
-    weights : (n_samples,), optional
+        Majority vote with ties shared; a known class outvotes it.
+    weights : (n_samples,) or None
         How often each sample counts.
+    named : bool
+        Whether state k is class k already, since training knew something of the classes.
     """
-    return assign_states(contingency(states.argmax(1), shares, weights))
+
+    shares: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+    named: bool = False
+
+    @classmethod
+    def of(
+        cls, votes: Votes, gold: NDArray[np.int64] | None = None, *, named: bool = False
+    ) -> Reference:
+        """Reference of votes, with class codes known for certain, -1 for unknown."""
+        shares = votes.vote_shares()
+        if gold is not None:
+            shares = np.where(gold[:, None] >= 0, one_hot(gold, votes.n_classes), shares)
+        return cls(shares, votes.weights, named)
+
+    def class_map(self, states: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Class of each hidden state, (n_classes,), from (n_samples, n_classes) posteriors."""
+        if self.named:
+            return np.arange(states.shape[1])
+        return assign_states(contingency(states.argmax(1), self.shares, self.weights))
 
 
 def aligned(states: NDArray[np.float64], mapping: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -84,7 +92,7 @@ def aligned(states: NDArray[np.float64], mapping: NDArray[np.int64]) -> NDArray[
 
 def solve_map(model: LatentModel, votes: Votes) -> NDArray[np.int64]:
     """Class of each hidden state, solved against the majority vote of the votes."""
-    return class_map(state_probabilities(model, votes), reference_shares(votes), votes.weights)
+    return Reference.of(votes).class_map(state_probabilities(model, votes))
 
 
 def class_probabilities(

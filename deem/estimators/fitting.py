@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from deem.core.dataset import Dataset
 from deem.core.model import LatentModel
 from deem.core.reading import match_labels, read_votes
+from deem.core.solvers import ExactEM
 from deem.core.training import Callback, Training
 from deem.core.votes import Votes
 from deem.estimators.alignment import (
-    class_map,
-    reference_shares,
+    Reference,
     rename_states,
     solve_map,
     state_probabilities,
@@ -64,8 +64,10 @@ def learn(
     warn_about_votes(votes)
     plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
     known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
-    shares = reference_shares(votes, known)
-    monitors = [] if truth is None else [AccuracyMonitor(votes, truth_codes(votes, truth), shares)]
+    reference = Reference.of(votes, known, named=_names_states(plan))
+    monitors = []
+    if truth is not None:
+        monitors = [AccuracyMonitor(votes, truth_codes(votes, truth), reference)]
     model = fit_plan(
         plan,
         votes,
@@ -80,7 +82,8 @@ def learn(
     # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
     converged = not plan.solver.full_batch or plan.solver.finished(model.history)
     warn_about_training(converged, model.history.n_epochs)
-    return fitted_state(model, votes, known, converged=converged, wide=is_wide(predictions))
+    wide = is_wide(predictions)
+    return fitted_state(model, votes, reference, gold=known, converged=converged, wide=wide)
 
 
 def _weighted(votes: Votes, sample_weight: Any) -> Votes:
@@ -90,6 +93,15 @@ def _weighted(votes: Votes, sample_weight: Any) -> Votes:
             "sample_weight is zero for every sample; give at least one a weight above 0."
         )
     return weighted
+
+
+def _names_states(plan: Plan) -> bool:
+    """Whether the training knows something of the classes by name, so that state k is class k."""
+    model, solver = plan.model, plan.solver
+    if not (isinstance(model, InverseRBM) and solver.full_batch):
+        return False
+    prior = isinstance(solver, ExactEM) and model.class_prior is not None
+    return prior or model.pseudo_counts.confusion_votes is not None
 
 
 def _usable_gold(plan: Plan, codes: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -112,17 +124,17 @@ class AccuracyMonitor(Callback):
         The training votes.
     codes : (n_samples,)
         True class codes, -1 where the label is not among the classes.
-    shares : (n_samples, n_classes)
-        What hidden states are aligned to.
+    reference : Reference
+        What the hidden states get their classes from.
     """
 
-    def __init__(self, votes: Votes, codes: NDArray[np.int64], shares: NDArray[np.float64]):
-        self.votes, self.codes, self.shares = votes, codes, shares
+    def __init__(self, votes: Votes, codes: NDArray[np.int64], reference: Reference):
+        self.votes, self.codes, self.reference = votes, codes, reference
 
     def on_epoch_end(self, training: Training) -> None:
         model: Any = training.model
         states = state_probabilities(model, self.votes)
-        found = class_map(states, self.shares, self.votes.weights)[states.argmax(1)]
+        found = self.reference.class_map(states)[states.argmax(1)]
         training.history.amend(accuracy=float((found == self.codes).mean()))
 
 

@@ -11,12 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from deem.core.model import LatentModel
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
-from deem.estimators.alignment import (
-    aligned,
-    class_map,
-    reference_shares,
-    state_probabilities,
-)
+from deem.estimators.alignment import Reference, aligned, state_probabilities
 from deem.estimators.health import report
 from deem.math.scale import normalise
 from deem.math.vote import one_hot
@@ -31,8 +26,9 @@ __all__ = ["fitted_state", "is_wide", "read_known"]
 def fitted_state(
     model: LatentModel,
     votes: Votes,
-    gold: NDArray[np.int64] | None = None,
+    reference: Reference,
     *,
+    gold: NDArray[np.int64] | None = None,
     converged: bool = True,
     wide: bool = False,
 ) -> dict[str, Any]:
@@ -44,6 +40,8 @@ def fitted_state(
         Trained.
     votes : Votes
         The training votes.
+    reference : Reference
+        What the hidden states get their classes from.
     gold : (n_samples,), optional
         Class codes known for certain, -1 for unknown; they settle what they name.
     converged : bool
@@ -52,7 +50,7 @@ def fitted_state(
         Whether the votes came with one classifier a column.
     """
     states = state_probabilities(model, votes)
-    mapping = class_map(states, reference_shares(votes, gold), votes.weights)
+    mapping = reference.class_map(states)
     probas = aligned(states, mapping)
     if gold is not None:
         probas = np.where(gold[:, None] >= 0, one_hot(gold, votes.n_classes), probas)

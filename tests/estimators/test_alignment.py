@@ -9,9 +9,8 @@ from jury import jury, soft_form
 from deem import DEEM
 from deem.core.reading import read_votes
 from deem.estimators.alignment import (
+    Reference,
     aligned,
-    class_map,
-    reference_shares,
     rename_states,
     solve_map,
 )
@@ -179,15 +178,16 @@ def test_class_map_shares_ties():
     # state 0 meets class 1 in two whole votes, state 1 only in two halves
     states = np.eye(2)[[0, 0, 1, 1]]
     shares = np.array([[0.0, 1.0], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])
-    assert class_map(states, shares).tolist() == [1, 0]
+    assert Reference(shares).class_map(states).tolist() == [1, 0]
     # weights on the last two rows bring no evidence either way
-    assert class_map(states, shares, np.array([1, 1, 9, 9])).tolist() == [1, 0]
+    assert Reference(shares, np.array([1, 1, 9, 9])).class_map(states).tolist() == [1, 0]
+    assert Reference(shares, named=True).class_map(states).tolist() == [0, 1]
 
 
 def test_known_classes_outvote_the_vote(votes):
     gold = np.full(len(votes), -1)
     gold[:2] = [2, 0]
-    shares = reference_shares(read_votes(votes), gold)
+    shares = Reference.of(read_votes(votes), gold).shares
     assert shares[:2].tolist() == [[0, 0, 1], [1, 0, 0]]
     np.testing.assert_array_equal(shares[2:], read_votes(votes).vote_shares()[2:])
 
