@@ -4,6 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
+# Imported here and not within a test: rich, which comes along, draws from Python's generator.
+from typer.testing import CliRunner
+
+import deem.datasets  # noqa: F401
+from deem.cli import app
+
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -39,9 +45,6 @@ def run_command(command):
     """Run one shell line through the command line interface, unless it is exempt."""
     if re.fullmatch(EXEMPT, command):
         return
-    from deem.cli import app
-    from typer.testing import CliRunner
-
     program, *arguments = shlex.split(command)
     assert program == "deem", f"{command!r} is neither of deem nor exempt"
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -5,6 +5,7 @@ import inspect
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from pages import ROOT, blocks, run_page
 
@@ -36,8 +37,9 @@ def documented_defaults():
 @pytest.fixture(scope="module")
 def namespace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("readme"))
-        return run_page("README.md")
+        folder = tmp_path_factory.mktemp("readme")
+        patch.chdir(folder)
+        return run_page("README.md", {"__name__": "__main__", "folder": folder})
 
 
 def test_every_block_runs(namespace):
@@ -51,6 +53,11 @@ def test_what_the_text_says_of_the_results(namespace):
     assert namespace["probabilities"].shape == (89, 3)
     assert len(namespace["trained"].history_["accuracy"]) == 5
     assert np.array_equal(namespace["again"].predict(digits.votes), model.labels_)
+
+
+def test_the_command_line_agrees_with_python(namespace):
+    predicted = pd.read_csv(namespace["folder"] / "labels.csv")["label"]
+    assert (predicted == namespace["model"].labels_).mean() > 0.99
 
 
 def test_blocks_are_of_known_languages():

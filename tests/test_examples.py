@@ -1,0 +1,147 @@
+"""Every example runs without a warning, in one process, and shows what it says."""
+
+import ast
+import re
+import runpy
+import sys
+
+import pytest
+from pages import ROOT
+
+FOLDER = ROOT / "examples"
+EXAMPLES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py"))
+
+
+def numbers(pattern, text):
+    """All numbers that the groups of a pattern find."""
+    found = [
+        match if isinstance(match, tuple) else (match,) for match in re.findall(pattern, text)
+    ]
+    assert found, f"{pattern!r} is not in the output"
+    return [float(number) for match in found for number in match]
+
+
+def close_estimates(pattern, tolerance):
+    """Whether pairs of an estimated and a true number lie close to each other."""
+
+    def check(text):
+        values = numbers(pattern, text)
+        pairs = zip(values[::2], values[1::2], strict=True)
+        return all(abs(estimated - true) < tolerance for estimated, true in pairs)
+
+    return check
+
+
+def rising(pattern):
+    """Whether the numbers of the output rise."""
+    return lambda text: (found := numbers(pattern, text)) == sorted(found) and found[0] < found[-1]
+
+
+def falling(pattern):
+    """Whether the numbers of the output fall."""
+    return lambda text: rising(pattern)("\n".join(reversed(text.splitlines())))
+
+
+def has(*parts):
+    """Whether the output has these texts."""
+    return lambda text: all(part in text for part in parts)
+
+
+FACTS = {
+    "applications/crowd_annotators.py": [
+        close_estimates(r"estimated ([\d.]+), true ([\d.]+)", 0.1),
+        lambda text: numbers(r", ([\d.]+) of the consensus is right", text)[0] > 0.85,
+    ],
+    "applications/digits_consensus.py": [
+        rising(r"(?:vote|consensus): accuracy ([\d.]+)"),
+        falling(r"half: accuracy ([\d.]+)"),
+        close_estimates(r"(?m)^  ([\d.]+)  ([\d.]+)  ", 0.15),
+    ],
+    "applications/fitted_classifiers.py": [
+        lambda text: min(numbers(r"consensus of \w+: accuracy ([\d.]+)", text)) > 0.88,
+    ],
+    "applications/gold_questions.py": [rising(r"accuracy ([\d.]+)")],
+    "core/checkpoint_and_resume.py": [has("after 10 epochs", "same weights: True")],
+    "core/dataset_and_history.py": [
+        has("[50, 50, 25]", "solver ExactEM", "the same after JSON: True"),
+        rising(r"from (-[\d.]+) to (-[\d.]+) nats"),
+    ],
+    "core/votes_in_every_form.py": [
+        lambda text: text.count("7 votes") == text.count("same: True") == 6,
+        has("['ant', 'bee', 'cat']", "is_soft: True"),
+    ],
+    "core/your_own_model.py": [
+        lambda text: all(
+            abs(x - 0.5) < 0.11
+            for x in ast.literal_eval(re.search(r"learned.*?(\[.*\])", text)[1])
+        )
+    ],
+    "loading/load_and_predict.py": [
+        has("same predictions: True", "refused: ModelFileError"),
+        lambda text: numbers(r"new votes: ([\d.]+)", text)[0] > 0.85,
+    ],
+    "math/alignment.py": [has("[0.5 0.5 0. ]", "hidden state: [2 0 1]")],
+    "math/energy_and_partition.py": [
+        has("729 vote patterns", "sum to 1.000000"),
+        close_estimates(r"form ([\d.]+), listed ([\d.]+)", 1e-6),
+    ],
+    "models/exact_or_contrastive.py": [
+        lambda text: max(found := numbers(r"(-[\d.]+) nats", text)) == found[0],
+        lambda text: max(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] > 0.85,
+    ],
+    "models/missing_votes.py": [
+        close_estimates(r"gap (-[\d.]+), summed over all fillings (-[\d.]+)", 1e-3),
+        has("no votes at all -0.0000", "class prior: True"),
+    ],
+    "samplers/gibbs_chain.py": [
+        lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.06,
+        falling(r"frequency of a vote: ([\d.]+)"),
+    ],
+    "samplers/your_own_sampler.py": [
+        lambda text: 0.1 < numbers(r"accepted ([\d.]+)", text)[0] < 0.9,
+        lambda text: numbers(r"frequency: ([\d.]+)", text)[0] < 0.02,
+    ],
+    "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
+    "visual/convergence.py": [
+        has("'free energy of the data', 'accuracy'", "saved convergence.png")
+    ],
+}
+"""What the printed lines of each example must show."""
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run an example as a script that may write to a temporary folder; return what it prints."""
+
+    def run_example(name):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [name, str(tmp_path)])
+        runpy.run_path(str(FOLDER / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_example
+
+
+def test_every_example_has_its_facts():
+    assert sorted(FACTS) == EXAMPLES
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_shows_what_it_says(name, run):
+    text = run(name)
+    assert [check(text) for check in FACTS[name]] == [True] * len(FACTS[name]), text
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_short_and_says_what_it_shows(name):
+    source = (FOLDER / name).read_text(encoding="utf-8")
+    summary = ast.get_docstring(ast.parse(source)).splitlines()[0]
+    assert summary.endswith(".")
+    assert len(source.splitlines()) <= 65
+
+
+@pytest.mark.parametrize("name", ["visual/confusions.py", "loading/load_and_predict.py"])
+def test_an_example_writes_where_it_is_told(name, run, tmp_path):
+    run(name)
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".png", ".deem", ".damaged"}
+    assert any(tmp_path.iterdir())
