@@ -131,12 +131,14 @@ class LatentClassModel(BipartiteModel):
     def class_tables(self) -> tuple[Tensor, Tensor]:
         """Class prior (n_classes,) and confusions (n_classifiers, class, vote)."""
         log_prior, table = self.log_tables()
-        states = log_prior.exp()
-        joint = (table.exp() * states).transpose(1, 2)
-        prior = states.new_zeros(self.n_classes).index_add_(0, self.state_class, states)
+        own = self.state_class[:, None] == torch.arange(self.n_classes, device=log_prior.device)
+        log_class = log_prior[:, None].where(own, -torch.inf).logsumexp(0)
+        # Share of each state in its class; in logs, as the prior of a class may underflow.
+        share = (log_prior - log_class[self.state_class]).exp()
         shape = (self.n_classifiers, self.n_classes, self.n_classes)
-        confusion = states.new_zeros(shape).index_add_(1, self.state_class, joint)
-        return prior, confusion / prior[:, None]
+        confusion = share.new_zeros(shape)
+        confusion.index_add_(1, self.state_class, (table.exp() * share).transpose(1, 2))
+        return log_class.exp(), confusion
 
     @property
     def is_listed(self) -> bool:
