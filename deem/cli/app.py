@@ -33,7 +33,7 @@ class OneLineErrors(TyperGroup):
                 code = _fail(str(error))
             except OSError as error:
                 code = _fail(_of_file(error))
-            except (KeyboardInterrupt, typer.Abort):
+            except typer.Abort:
                 code = _fail("interrupted.", 130)
         if standalone:
             sys.exit(code)
@@ -115,7 +115,10 @@ def fit(
         str, typer.Option(help="auto, exact, cd or pcd (contrastive divergence).")
     ] = "auto",
     hidden_dim: Annotated[int, typer.Option(help="Hidden units.")] = 1,
-    cd_k: Annotated[int | None, typer.Option(help="Gibbs sweeps an update.")] = None,
+    cd_k: Annotated[
+        int | None,
+        typer.Option(help="Gibbs sweeps between two updates of cd and pcd.", show_default="10"),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Of cd and pcd.", show_default="100")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of cd and pcd.", show_default="0.001")

@@ -152,7 +152,7 @@ def read_truth_file(
         if task is None:
             task = _column(path, table, "task", "--task-column")
         entries = _in_order(path, votes, table[task], table[label])
-    rows = [row for row, label in enumerate(entries) if label not in (None, MISSING, str(MISSING))]
+    rows = [row for row, label in enumerate(entries) if not _is_unknown(label)]
     if not rows:
         raise ArgumentError(
             f"{path} has a label for none of the {votes.n_samples} samples; check that its tasks "
@@ -251,6 +251,11 @@ def _in_order(path: Path, votes: Votes, tasks: NDArray[Any], labels: NDArray[Any
         )
     samples = range(votes.n_samples) if votes.tasks is None else votes.tasks.tolist()
     return [truth.get(str(task)) for task in samples]
+
+
+def _is_unknown(label: Any) -> bool:  # noqa: ANN401
+    # NaN is the one value that differs from itself
+    return label in (None, MISSING, str(MISSING)) or label != label
 
 
 def _as_names(cells: NDArray[Any]) -> NDArray[Any]:
