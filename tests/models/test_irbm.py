@@ -239,3 +239,25 @@ def test_arguments_are_checked(make, text):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ShapeError, match=r"v has shape .* expected \(batch, n_classifiers"):
         SOFT.build().free_energy(torch.zeros(shape, dtype=torch.float64))
+
+
+def test_the_redundant_form_has_idle_directions_and_the_free_one_has_none():
+    # D = K = 3: 39 categorical parameters, of which 20 matter.
+    model = SOFT.build(1)
+    states = SOFT.visible.flatten(1)
+    energy = [x.detach() for x in model.categorical_parameters()]
+
+    def log_p(flat):
+        a, w, b = (
+            part.reshape(like.shape)
+            for part, like in zip(flat.split([9, 27, 3]), energy, strict=True)
+        )
+        logits = b[0] + states @ w[:, :, 0].reshape(9, 3)
+        return (states @ a.flatten() + logits.logsumexp(1)).log_softmax(0)
+
+    flat = torch.cat([x.flatten() for x in energy])
+    torch.testing.assert_close(log_p(flat), model.score_samples(SOFT.visible).detach())
+    table = torch.autograd.functional.jacobian(log_p, flat)
+    assert len(flat) == 39
+    assert int(torch.linalg.matrix_rank(table, rtol=1e-10)) == 20
+    assert sum(p.numel() for p in model.parameters()) == 20
