@@ -13,7 +13,7 @@ from deem.cli import app
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-EXEMPT = r"(make|pip|git|python -m) .*"
+EXEMPT = r"(make|pip|git) .*"
 """Shell lines that are not run: they install, or start the whole suite."""
 
 

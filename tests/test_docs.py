@@ -38,6 +38,7 @@ def page(name):
 FACTS = {
     "docs/add_a_model.md": lambda found: found["accuracy"] > 0.8 and min(found["weights"]) > 0,
     "docs/add_a_sampler.md": lambda found: found["distance"] < 0.02,
+    "docs/command_line.md": lambda found: found["Path"]("probabilities.csv").is_file(),
     "docs/quickstart.md": lambda found: found["consensus"] > found["vote"],
 }
 """What must hold after the code of a page has run."""

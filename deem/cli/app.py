@@ -47,6 +47,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+"""All commands, as typer runs them."""
 
 Votes = Annotated[
     Path,

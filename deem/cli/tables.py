@@ -14,6 +14,7 @@ from deem.utils.exception import ArgumentError, ShapeError
 __all__ = ["Table", "is_parquet", "read_table", "write_table"]
 
 Table = dict[str, NDArray[Any]]
+"""Columns of a table by name, in their order."""
 
 _MISSING = {"": None, "NA": None, "<NA>": None, "NaN": None, "nan": None}
 """Cells of a CSV file that hold no value, as numpy, pandas and R write them."""
