@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from deem.core.model import Model
 from deem.core.sampler import Sampler
@@ -54,17 +55,33 @@ def to_content(estimator: DEEM) -> dict[str, Any]:
 
 
 def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
-    """Fill an estimator with what `to_content` gave; nothing changes if that fails."""
+    """Fill an estimator with what `to_content` gave; nothing changes if that fails.
+
+    Raises
+    ------
+    ModelFileError
+        If a part is missing, or of a class or parameter that this version does not have.
+    """
+    try:
+        estimator.__dict__ = _state(type(estimator), content)
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"the file does not hold what this version of DEEM needs ({error}); load it with the "
+            "version of deem that wrote it."
+        ) from error
+
+
+def _state(cls: type[DEEM], content: dict[str, Any]) -> dict[str, Any]:
     params = {name: _decode(name, value) for name, value in content["params"].items()}
     saved = content["model"]
     model = _registered("model", saved["class"]).from_content(saved)
-    state = {**content["arrays"], **content["plain"]}
+    state = {name: content["arrays"][name] for name in _ARRAYS}
+    state |= {name: content["plain"][name] for name in _PLAIN}
     state |= {"model_": model, "history_": model.history}
     state["_fit_class_map"] = content["fit_class_map"]
     if content["feature_names_in"] is not None:
         state["feature_names_in_"] = content["feature_names_in"]
-    fresh = type(estimator)(**params)
-    estimator.__dict__ = {**fresh.__dict__, **state}
+    return {**vars(cls(**params)), **state}
 
 
 def _encode(name: str, value: Any) -> Any:
@@ -80,7 +97,7 @@ def _encode(name: str, value: Any) -> Any:
         if _REGISTRIES.get(name, {}).get(value.__name__) is not value:
             raise ArgumentError(_refusal(name, value))
         return {_CLASS: value.__name__}
-    return value
+    return str(value) if isinstance(value, torch.device) else value
 
 
 def _decode(name: str, value: Any) -> Any:

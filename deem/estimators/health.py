@@ -102,7 +102,7 @@ def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int)
     return {
         "converged": converged,
         "n_iter": n_iter,
-        "empty_samples": (empty if votes.tasks is None else votes.tasks[empty]).tolist(),
+        "empty_samples": _plain(empty if votes.tasks is None else votes.tasks[empty]),
         "votes_per_classifier": votes.votes_per_classifier().tolist(),
         "class_use": use.tolist(),
     }
@@ -116,6 +116,12 @@ def own_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _warn(category: type[DeemWarning], text: str) -> None:
     warnings.warn(text, category, stacklevel=3)
+
+
+def _plain(names: NDArray[Any]) -> list[Any]:
+    """Names that JSON can hold; dates, for one, as text."""
+    entries = (names.astype(str) if names.dtype.kind in "mM" else names).tolist()
+    return [x if isinstance(x, (str, int, float)) else str(x) for x in entries]
 
 
 def _named(names: NDArray[Any] | None, mask: NDArray[np.bool_]) -> str:

@@ -114,6 +114,7 @@ def make_plan(
     model = _make_model(params, n_classifiers, n_classes, confusion_prior)
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
+    handed_in = isinstance(params["solver"], Solver)
     device = _device(params["device"], stochastic)
     # Exact sums deserve double precision; Apple's device has none.
     model.to(device, torch.float32 if device.type == "mps" else torch.float64)
@@ -123,7 +124,8 @@ def make_plan(
         model,
         solver,
         init_method,
-        _value(params, "epochs") if stochastic else None,
+        # An exact solver stops by its own rule, unless it was handed in with a number of passes.
+        _value(params, "epochs") if stochastic else params["epochs"] if handed_in else None,
         _value(params, "batch_size"),
     )
 

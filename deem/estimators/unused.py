@@ -26,7 +26,6 @@ _STOCHASTIC: dict[str, Any] = {
     "weight_decay": 0.0,
     "sampler": "auto",
 }
-_OF_THE_LOOP = ("epochs", "batch_size")
 _OF_INVERSE_RBMS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
 _EXACT = 'pass solver="exact" with hidden_dim=1'
 
@@ -73,10 +72,13 @@ def warn_about_unused(
 
 def _warn_about_solver(params: Mapping[str, Any], solver: Solver) -> None:
     names = _set(params, _STOCHASTIC)
+    handed_in = isinstance(params["solver"], Solver)
+    if handed_in:
+        loop = ("epochs",) if solver.full_batch else ("epochs", "batch_size")
+        names = [name for name in names if name not in loop]
     if solver.full_batch:
         _warn(names, "the exact solver does not use it", 'pass solver="cd"')
-    elif isinstance(params["solver"], Solver):
-        names = [name for name in names if name not in _OF_THE_LOOP]
+    elif handed_in:
         _warn(names, "a solver object has its own", "set it there")
 
 

@@ -235,7 +235,11 @@ class LatentClassModel(BipartiteModel):
                 f"votes have {found[0]} classifiers and {found[1]} classes, "
                 f"the model has {self.n_classifiers} and {self.n_classes}."
             )
-        values = None if votes.values is None else torch.from_numpy(votes.values).to(self.device)
+        values = (
+            None
+            if votes.values is None
+            else torch.from_numpy(votes.values).to(self.device, self.dtype)
+        )
         indptr = torch.from_numpy(votes.indptr).to(self.device)
         return SparseRows(indptr, torch.from_numpy(votes.columns).to(self.device), values, weights)
 
