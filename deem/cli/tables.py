@@ -1,7 +1,7 @@
 """Tables in CSV and Parquet files, as dicts of columns."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["Table", "is_parquet", "read_table", "write_table"]
 
-Table = dict[str, NDArray[Any]]
+Table = MutableMapping[str, NDArray[Any]]
 """Columns of a table by name, in their order."""
 
 _MISSING = {"": None, "NA": None, "<NA>": None, "NaN": None, "nan": None}
