@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 
 import pytest
 from pages import ROOT, blocks, run_page
@@ -126,10 +127,9 @@ def site(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_api_pages_have_every_public_name(site):
-    from sphinx.util.inventory import InventoryFile
-
-    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
-    described = {name for kind in inventory.data.values() for name in kind}
+    # Four lines of header, then compressed lines that start with the name.
+    inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"\n", 4)[4])
+    described = {line.split()[0] for line in inventory.decode().splitlines()}
     missing = [
         f"{module_name}.{name}"
         for module_name in MODULES

@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 
 from deem import DEEM
-from deem.datasets import wine_votes
+from deem.datasets import digits_votes
 from deem.visual import plot_convergence
 
 
 def main(folder):
-    wine = wine_votes()
+    digits = digits_votes()
     histories = {}
-    for rate in (0.01, 0.1):
-        model = DEEM(n_classes=3, solver="cd", cd_k=1, learning_rate=rate, random_state=0)
-        model.fit(wine.votes, y=wine.truth, epochs=30)
+    for rate in (0.02, 0.1):
+        model = DEEM(n_classes=10, solver="cd", cd_k=1, learning_rate=rate, random_state=0)
+        model.fit(digits.votes, y=digits.truth, epochs=30)
         histories[f"learning rate {rate}"] = model.history_
 
     axes = plot_convergence(histories, series=["free_energy", "accuracy"])
