@@ -84,9 +84,8 @@ def prepare_ours(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
     fixed = {} if args.n_iter is None else {"solver": ExactEM(tolerance=0), "epochs": args.n_iter}
 
     def run() -> tuple[Any, int]:
-        model = DEEM(random_state=args.seed, **fixed).fit(given)
-        labels = model.predict(given)
-        return labels, model.health_["n_iter"]
+        model = DEEM(random_state=args.seed, **fixed)
+        return model.fit_predict(given), model.health_["n_iter"]
 
     return run
 

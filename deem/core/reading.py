@@ -266,30 +266,43 @@ def _read_long(frame: Any, columns: Mapping[str, str] | None, known: Known) -> V
         workers, labels = _match_workers(workers, labels, known.classifiers)
     classes, table = label_codes(labels.distinct, known)
     width = pair_count(len(workers.distinct), len(classes))
-    codes = np.append(table, np.int32(MISSING))[labels.codes]
+    keys = _vote_keys(tasks, workers, labels, np.append(table, np.int32(MISSING)), len(classes))
+    task_names, worker_names = tasks.distinct, workers.distinct
+    # the codes are as large as the votes and no longer needed
+    del tasks, workers, labels
     # sorting one 64-bit key beats every counting sort measured, and needs no permutation
-    keys = tasks.codes.astype(np.int64)
-    keys *= width
-    keys += workers.codes * np.int32(len(classes)) + codes
-    if codes.size and codes.min() < 0:
-        keys = keys[codes >= 0]
     keys.sort()
-    rows = keys // width
-    _warn_duplicates(keys // len(classes))
-    indptr = np.zeros(len(tasks.distinct) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows, minlength=len(tasks.distinct)), out=indptr[1:])
-    keys -= rows * width
+    _warn_duplicates(keys, len(classes))
+    indptr = np.searchsorted(keys, np.arange(len(task_names) + 1) * width)
+    keys %= width
     return Votes(
         indptr,
         keys.astype(np.int32),
         None,
-        len(workers.distinct),
+        len(worker_names),
         classes,
-        tasks=tasks.distinct,
-        classifiers=workers.distinct,
+        tasks=task_names,
+        classifiers=worker_names,
         frame=frames.frame_kind(frame),
         task_name=frames.long_columns(frame, columns)[0],
     )
+
+
+def _vote_keys(
+    tasks: Factor, workers: Factor, labels: Factor, table: NDArray[np.int32], n_classes: int
+) -> NDArray[np.int64]:
+    """Place of each vote in the (task, worker, class) grid, without the rows that cast none."""
+    keys = tasks.codes.astype(np.int64)
+    keys *= len(workers.distinct) * n_classes
+    complete = True
+    for start in range(0, len(keys), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        codes = table[labels.codes[part]]
+        keys[part] += workers.codes[part] * np.int64(n_classes) + codes
+        if codes.min() < 0:
+            keys[part][codes < 0] = MISSING
+            complete = False
+    return keys if complete else keys[keys >= 0]
 
 
 def _match_workers(
@@ -315,9 +328,12 @@ def _match_workers(
     return Factor(codes, expected), labels
 
 
-def _warn_duplicates(pairs: NDArray[np.int64]) -> None:
-    """Warn if a sorted array of (task, worker) pairs repeats one."""
-    repeated = int(np.count_nonzero(pairs[1:] == pairs[:-1]))
+def _warn_duplicates(keys: NDArray[np.int64], n_classes: int) -> None:
+    """Warn if sorted (task, worker, class) keys repeat a (task, worker) pair."""
+    repeated = 0
+    for start in range(0, len(keys), _BLOCK):
+        pairs = keys[start : start + _BLOCK + 1] // n_classes
+        repeated += int(np.count_nonzero(pairs[1:] == pairs[:-1]))
     if repeated:
         warnings.warn(
             f"{repeated} votes repeat a (task, worker) pair, and each counts as a vote; drop "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from deem.core.persistence import read_file, write_file
 from deem.core.reading import wrap_labels, wrap_probabilities
 from deem.core.sampler import Sampler
 from deem.core.solvers import Solver
+from deem.core.votes import Votes
 from deem.estimators.alignment import class_probabilities, solve_map
 from deem.estimators.files import KIND, from_content, to_content
 from deem.estimators.fitting import learn, mean_log_likelihood
@@ -255,27 +257,36 @@ preprocessing_jitter
         ArgumentError
             If the votes or a parameter are invalid; the estimator is left as it was.
         """
-        given = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
-        given["verbose"] = verbose
+        self._fit(
+            predictions,
+            y,
+            labels=labels,
+            sample_weight=sample_weight,
+            gold=gold,
+            confusion_prior=confusion_prior,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            verbose=verbose,
+        )
+        return self
+
+    def _fit(self, predictions: Any, y: Any = None, labels: Any = None, **given: Any) -> Votes:
+        """Do what ``fit`` promises; return the votes as they were read."""
         params = self.get_params(deep=False)
-        params |= {name: value for name, value in given.items() if value is not None}
+        known = {name: value for name, value in given.items() if name not in params}
+        params |= {name: given[name] for name in params.keys() & given if given[name] is not None}
+        truth = one_of("y", y, "labels", labels)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            state = learn(
-                params,
-                predictions,
-                one_of("y", y, "labels", labels),
-                sample_weight=sample_weight,
-                gold=gold,
-                confusion_prior=confusion_prior,
-            )
+            votes, state = learn(params, predictions, truth, **known)
         for warning in caught:
-            warnings.warn(warning.message, stacklevel=2)
+            warnings.warn(warning.message, stacklevel=3)
         state["health_"]["warnings"] = own_warnings(caught)
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         self.__dict__.update(state)
-        return self
+        return votes
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
         """Consensus labels of votes.
@@ -319,9 +330,9 @@ preprocessing_jitter
         return probas
 
     def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Learn from votes and return their consensus labels."""
-        self.fit(predictions, y, **fit_params)
-        return wrap_labels(read_known(self, predictions), self.labels_)
+        """Learn from votes as ``fit`` does and return their consensus labels."""
+        inspect.signature(self.fit).bind(predictions, y, **fit_params)
+        return wrap_labels(self._fit(predictions, y, **fit_params), self.labels_)
 
     def score(self, predictions: Any, y: Any = None, *, true_labels: Any = None) -> float:
         """Accuracy in [0, 1], or without labels the mean log-likelihood of a sample, in nats.

@@ -48,8 +48,8 @@ def learn(
     sample_weight: Any = None,
     gold: Any = None,
     confusion_prior: Any = None,
-) -> dict[str, Any]:
-    """Read votes, train on them and return the fitted attributes by name.
+) -> tuple[Votes, dict[str, Any]]:
+    """Read votes, train on them and return them with the fitted attributes by name.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def learn(
     converged = not plan.solver.full_batch or plan.solver.finished(model.history)
     warn_about_training(converged, model.history.n_epochs)
     wide = is_wide(predictions)
-    return fitted_state(model, votes, reference, gold=known, converged=converged, wide=wide)
+    state = fitted_state(model, votes, reference, gold=known, converged=converged, wide=wide)
+    return votes, state
 
 
 def _weighted(votes: Votes, sample_weight: Any) -> Votes:

@@ -28,7 +28,7 @@ _HOST_CHUNK = 32_767
 _DEVICE_CHUNK = 4_194_304
 """The same elsewhere, where few large operations are fast and memory is the limit."""
 
-_FUSED_WORK = 10_000_000
+_FUSED_WORK = 100_000_000
 """Votes times states from which loading numba, about 0.4 s, pays within some 50 passes."""
 
 
