@@ -48,6 +48,10 @@ def has(*parts):
 
 
 FACTS = {
+    "applications/copying_classifiers.py": [
+        rising(r"accuracy ([\d.]+)"),
+        falling(r"believed ([\d.]+)"),
+    ],
     "applications/crowd_annotators.py": [
         close_estimates(r"estimated ([\d.]+), true ([\d.]+)", 0.1),
         lambda text: numbers(r", ([\d.]+) of the consensus is right", text)[0] > 0.85,
@@ -93,6 +97,7 @@ FACTS = {
         close_estimates(r"gap (-[\d.]+), summed over all fillings (-[\d.]+)", 1e-3),
         has("no votes at all -0.0000", "class prior: True"),
     ],
+    "models/recover_confusions.py": [falling(r"probability ([\d.]+)")],
     "samplers/gibbs_chain.py": [
         lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.06,
         falling(r"frequency of a vote: ([\d.]+)"),
