@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,9 @@ _NOT_YET: dict[str, tuple[Any, str]] = {
     "model_dir": (None, _AUTOMATIC),
     "selection": (None, "model selection"),
 }
+_WHOLE = {"hidden_dim": 1, "cd_k": 1, "n_restarts": 1, "epochs": 0, "batch_size": 1}
+_BELOW = {"learning_rate": np.inf, "momentum": 1, "weight_decay": np.inf}
+_OPTIONAL = ("n_restarts", *_DEFAULTS)
 
 
 @dataclass
@@ -110,7 +113,8 @@ def make_plan(
     ArgumentError
         If a value is unknown, out of range, or asks for a part that does not exist yet.
     """
-    _check(params)
+    _check_parts(params)
+    _check_numbers(params)
     model = _make_model(params, n_classifiers, n_classes, confusion_prior)
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
@@ -138,7 +142,7 @@ def _init_method(params: Mapping[str, Any], model: LatentModel, stochastic: bool
     return params["init_method"] or ("mv_rand" if stochastic else "shares")
 
 
-def _check(params: Mapping[str, Any]) -> None:
+def _check_parts(params: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
         if isinstance(params[name], str):
             check_choice(name, params[name], [choice for choice in choices if choice is not None])
@@ -153,21 +157,22 @@ def _check(params: Mapping[str, Any]) -> None:
             f"sampler={params['sampler']!r} asks for a gradient-informed sampler, which this "
             'version does not have; use "gibbs".'
         )
-    for name, least in (
-        ("hidden_dim", 1),
-        ("cd_k", 1),
-        ("n_restarts", 1),
-        ("epochs", 0),
-        ("batch_size", 1),
-    ):
+
+
+def _check_numbers(params: Mapping[str, Any]) -> None:
+    for name, least in _WHOLE.items():
         value = params[name]
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= least):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not (whole and value >= least) and not (value is None and name in _OPTIONAL):
             raise ArgumentError(f"{name}={value!r}; it must be an integer of at least {least}.")
-    for name, limit in (("learning_rate", np.inf), ("momentum", 1), ("weight_decay", np.inf)):
+    for name, limit in _BELOW.items():
         value = params[name]
-        if value is not None and not (isinstance(value, Real) and 0 <= float(value) < limit):
+        number = isinstance(value, Real) and 0 <= float(value) < limit
+        if not number and not (value is None and name in _OPTIONAL):
             raise ArgumentError(f"{name}={value!r}; it must be at least 0 and below {limit}.")
+    n_jobs = params["n_jobs"]
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
+        raise ArgumentError(f"n_jobs={n_jobs!r}; it must be an integer other than 0.")
 
 
 def _is(value: Any, unset: Any) -> bool:
@@ -196,13 +201,17 @@ def _make_model(
             f"model={given!r}; pass a name ({', '.join(MODELS)}), a LatentModel class or an "
             "instance of one."
         )
+    if not (extra is None or isinstance(extra, Mapping)):
+        raise ArgumentError(f"model_params={extra!r}; pass a dict of constructor arguments.")
     arguments: dict[str, Any] = {"n_classifiers": n_classifiers, "n_classes": n_classes}
     if issubclass(given, InverseRBM):
         arguments["hidden_dim"] = params["hidden_dim"]
         arguments["class_prior"] = params["class_prior"]
-        if confusion is not None:
-            arguments["pseudo_counts"] = PseudoCounts(confusion_votes=confusion)
-    return given(**{**arguments, **(extra or {})})
+    arguments |= extra or {}
+    if issubclass(given, InverseRBM) and confusion is not None:
+        counts = PseudoCounts(*(arguments.get("pseudo_counts") or ()))
+        arguments["pseudo_counts"] = counts._replace(confusion_votes=confusion)
+    return given(**arguments)
 
 
 def _make_solver(params: Mapping[str, Any], model: LatentModel) -> Solver:

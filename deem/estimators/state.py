@@ -92,12 +92,11 @@ def read_known(estimator: DEEM, predictions: Any) -> Votes:
 
 def is_wide(predictions: Any) -> bool:
     """Whether every column is a classifier, so that scikit-learn's checks of columns apply."""
-    if isinstance(predictions, Votes):
+    # Votes, lists and lazy frames have no shape; scikit-learn does not look into them
+    if len(getattr(predictions, "shape", ())) != 2:
         return False
     columns = getattr(predictions, "columns", None)
-    if columns is not None:
-        return not {"task", "worker", "label"} <= set(columns)
-    return len(getattr(predictions, "shape", ())) == 2
+    return columns is None or not {"task", "worker", "label"} <= set(columns)
 
 
 def _confusion(

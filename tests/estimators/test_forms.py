@@ -125,6 +125,17 @@ def test_wide_polars(expected):
     np.testing.assert_array_equal(fitted.transform(frame), expected.probas_)
 
 
+@pytest.mark.parametrize("long", [False, True], ids=["wide", "long"])
+def test_lazy_frames(expected, long):
+    wide = pl.DataFrame({w: VOTES[:, i] for i, w in enumerate(WORKERS)})
+    wide = wide.with_columns(pl.all().replace(-1, None))
+    frame = long_frame(pl) if long else wide
+    fitted = DEEM().fit(frame.lazy())
+    np.testing.assert_array_equal(fitted.probas_, expected.probas_)
+    assert fitted.predict(frame.lazy())["label"].to_list() == expected.labels_.tolist()
+    np.testing.assert_array_equal(fitted.transform(frame), expected.probas_)
+
+
 def long_frame(library, labels=VOTES, rows=ROWS, workers=WORKERS):
     frame = library.DataFrame(long_form(labels, rows, workers))
     order = np.random.default_rng(0).permutation(len(frame))

@@ -184,6 +184,15 @@ def test_confusion_prior_names_the_classes(votes):
     assert fitted.class_map_.tolist() == [0, 1, 2]
 
 
+def test_confusion_prior_joins_other_pseudo_counts(votes):
+    prior = np.full((5, 3, 3), 30.0)
+    settings = {"model_params": {"pseudo_counts": [9.0, 0.1]}}
+    fitted = DEEM(**settings).fit(votes, confusion_prior=prior)
+    counts = fitted.model_.pseudo_counts
+    assert counts[:2] == (9.0, 0.1)
+    np.testing.assert_array_equal(counts.confusion_votes, prior)
+
+
 def test_confusion_prior_of_an_earlier_fit():
     crowd = jury(n=2000, d=6, skill=(0.35, 0.9), seed=1)
     earlier = DEEM().fit(crowd.votes[:1950])

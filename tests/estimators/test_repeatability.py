@@ -6,6 +6,7 @@ import torch
 from jury import jury
 
 from deem import DEEM
+from deem.core.reading import read_votes
 from deem.models import SoftIRBM
 from deem.utils.exception import ArgumentError
 
@@ -131,6 +132,23 @@ def test_merged_rows_do_not_matter(monkeypatch, weighted):
     np.testing.assert_allclose(
         merged.history_["objective"], single.history_["objective"], rtol=1e-9
     )
+
+
+def test_rows_that_seldom_repeat_are_left_alone():
+    crowd = jury(n=2500, d=12)
+    fitted = DEEM().fit(crowd.votes)
+    doubled = DEEM().fit(np.repeat(crowd.votes, 2, axis=0))
+    # twice the votes weigh more against the prior, so nearly the same
+    np.testing.assert_allclose(doubled.skills_, fitted.skills_, atol=0.01)
+
+
+def test_weights_of_votes_act_in_fit_and_score(votes):
+    weights = np.arange(120) % 3
+    weighted = read_votes(votes).with_weights(weights)
+    fitted = DEEM().fit(weighted)
+    np.testing.assert_array_equal(fitted.probas_, DEEM().fit(votes, sample_weight=weights).probas_)
+    repeated = np.repeat(votes, weights, axis=0)
+    assert fitted.score(weighted) == pytest.approx(fitted.score(repeated), rel=1e-12)
 
 
 def test_restarts_keep_the_best_likelihood(votes):
