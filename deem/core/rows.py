@@ -1,12 +1,14 @@
 """Rows of compressed votes: where they lie, and which of them are equal."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["group_rows", "positions"]
+__all__ = ["group_rows", "positions", "row_blocks"]
 
-_BLOCK = 1 << 18
-"""Rows compared at a time when groups are verified, to bound the memory."""
+_BLOCK = 1 << 16
+"""Rows worked on at a time, to bound the memory."""
 
 Values = NDArray[np.float64] | None
 
@@ -24,6 +26,21 @@ def positions(
         Where each row begins in the result.
     """
     return np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+
+
+def row_blocks(indptr: NDArray[np.int64], size: int) -> Iterator[tuple[slice, slice]]:
+    """Cut rows into blocks: each time a slice of rows, and the slice of their votes.
+
+    Parameters
+    ----------
+    indptr : (n_samples + 1,)
+        Where each row begins.
+    size : int
+        Rows a block.
+    """
+    for start in range(0, len(indptr) - 1, size):
+        stop = min(start + size, len(indptr) - 1)
+        yield slice(start, stop), slice(int(indptr[start]), int(indptr[stop]))
 
 
 def group_rows(
@@ -57,16 +74,19 @@ def _row_hashes(
     """64-bit hash of each row: the sum, modulo 2**64, of a hash of each of its votes."""
     width = int(columns.max(initial=0)) + 1
     table = np.random.default_rng(0).integers(2**64, size=width, dtype=np.uint64)
-    hashes = table[columns]
-    if values is not None:
-        hashes += values.view(np.uint64)
-        # splitmix64 finaliser: sums of raw float bits would collide systematically
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            hashes ^= hashes >> np.uint64(shift)
-            hashes *= np.uint64(factor)
-    total = np.zeros(len(hashes) + 1, dtype=np.uint64)
-    np.cumsum(hashes, out=total[1:])
-    return total[indptr[1:]] - total[indptr[:-1]]
+    total = np.empty(len(indptr) - 1, dtype=np.uint64)
+    for rows, part in row_blocks(indptr, _BLOCK):
+        hashes = table[columns[part]]
+        if values is not None:
+            hashes += values[part].view(np.uint64)
+            # splitmix64 finaliser: sums of raw float bits would collide systematically
+            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+                hashes ^= hashes >> np.uint64(shift)
+                hashes *= np.uint64(factor)
+        running = np.append(np.uint64(0), np.cumsum(hashes, dtype=np.uint64))
+        bounds = indptr[rows.start : rows.stop + 1] - part.start
+        total[rows] = running[bounds[1:]] - running[bounds[:-1]]
+    return total
 
 
 def _same_rows(
@@ -79,11 +99,9 @@ def _same_rows(
     lengths = np.diff(indptr)
     if not np.array_equal(lengths, lengths[twin]):
         return False
-    for start in range(0, len(lengths), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        block = indptr[start : start + _BLOCK + 1]
-        theirs = positions(indptr[twin[rows]], lengths[rows], block - block[0])
-        ours = slice(block[0], block[-1])
+    for rows, ours in row_blocks(indptr, _BLOCK):
+        block = indptr[rows.start : rows.stop + 1] - ours.start
+        theirs = positions(indptr[twin[rows]], lengths[rows], block)
         for array in (columns, values):
             if array is not None and not np.array_equal(array[ours], array[theirs]):
                 return False

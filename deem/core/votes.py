@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from deem.core.rows import group_rows, positions
+from deem.core.rows import group_rows, positions, row_blocks
 from deem.math.vote import break_ties, vote_shares
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["Votes"]
+
+_BLOCK = 1 << 20
+"""Votes or cells handled at a time, to keep temporaries off the peak memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,10 +195,21 @@ class Votes:
 
     def vote_counts(self) -> NDArray[np.float64]:
         """Sum of the votes for each class, (n_samples, n_classes)."""
-        votes = self.matrix()
-        shape = (self.n_samples, self.n_classes)
-        labels = self.columns % self.n_classes
-        return sparse.csr_array((votes.data, labels, votes.indptr), shape=shape).toarray()
+        k = self.n_classes
+        counts = np.empty((self.n_samples, k))
+        for rows, part in row_blocks(self.indptr, _BLOCK // k + 1):
+            lengths = np.diff(self.indptr[rows.start : rows.stop + 1])
+            cell = np.repeat(np.arange(len(lengths)) * k, lengths) + self.columns[part] % k
+            values = None if self.values is None else self.values[part]
+            counts[rows] = np.bincount(cell, values, len(lengths) * k).reshape(-1, k)
+        return counts
+
+    def label_counts(self) -> NDArray[np.int64]:
+        """Number of stored votes of each classifier for each label, (n_classifiers, n_classes)."""
+        counts = np.zeros(self.n_classifiers * self.n_classes, dtype=np.int64)
+        for start in range(0, len(self.columns), _BLOCK):
+            counts += np.bincount(self.columns[start : start + _BLOCK], minlength=len(counts))
+        return counts.reshape(self.n_classifiers, self.n_classes)
 
     def vote_shares(self) -> NDArray[np.float64]:
         """Majority vote with ties shared evenly.
@@ -265,10 +279,10 @@ class Votes:
 
     def votes_per_classifier(self) -> NDArray[np.int64]:
         """Count of votes that each classifier cast, (n_classifiers,)."""
+        if not self.is_soft:
+            return self.label_counts().sum(1)
         voters = self.columns // self.n_classes
-        if self.is_soft:
-            voters = voters[_starts_pair(self, voters)]
-        return np.bincount(voters, minlength=self.n_classifiers)
+        return np.bincount(voters[_starts_pair(self, voters)], minlength=self.n_classifiers)
 
     def empty_rows(self) -> NDArray[np.bool_]:
         """Which samples carry no vote, (n_samples,)."""

@@ -48,8 +48,7 @@ def warn_about_votes(votes: Votes) -> None:
 
 
 def _warn_about_classes(votes: Votes, cast: NDArray[np.int64], n_voted: int) -> None:
-    use = np.bincount(votes.columns, minlength=votes.n_classifiers * votes.n_classes)
-    used: NDArray[np.bool_] = use.reshape(votes.n_classifiers, votes.n_classes) > 0
+    used: NDArray[np.bool_] = votes.label_counts() > 0
     if used.any(0).sum() == 1:
         _warn(
             SingleClassWarning,
