@@ -257,18 +257,9 @@ preprocessing_jitter
         ArgumentError
             If the votes or a parameter are invalid; the estimator is left as it was.
         """
-        self._fit(
-            predictions,
-            y,
-            labels=labels,
-            sample_weight=sample_weight,
-            gold=gold,
-            confusion_prior=confusion_prior,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            verbose=verbose,
-        )
+        given = {"sample_weight": sample_weight, "gold": gold, "confusion_prior": confusion_prior}
+        given |= {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
+        self._fit(predictions, y, labels, verbose=verbose, **given)
         return self
 
     def _fit(self, predictions: Any, y: Any = None, labels: Any = None, **given: Any) -> Votes:
@@ -276,16 +267,14 @@ preprocessing_jitter
         params = self.get_params(deep=False)
         known = {name: value for name, value in given.items() if name not in params}
         params |= {name: given[name] for name in params.keys() & given if given[name] is not None}
-        truth = one_of("y", y, "labels", labels)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            votes, state = learn(params, predictions, truth, **known)
+            votes, state = learn(params, predictions, one_of("y", y, "labels", labels), **known)
         for warning in caught:
             warnings.warn(warning.message, stacklevel=3)
         state["health_"]["warnings"] = own_warnings(caught)
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self.__dict__.update(state)
+        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
+        self.__dict__ = {**kept, **state}
         return votes
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
