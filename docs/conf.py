@@ -4,7 +4,6 @@ import importlib
 import os
 import pkgutil
 import re
-import sys
 
 import deem
 
@@ -58,9 +57,6 @@ packages = [info.name for info in pkgutil.iter_modules(deem.__path__, "deem.") i
 autosummary_context = {
     "reexports": {name: reexports(importlib.import_module(name)) for name in ("deem", *packages)}
 }
-
-# The package passes on an object with the name of its module, which would hide the module's page.
-deem.cli.app = sys.modules["deem.cli.app"]
 
 
 def skip_routing(app, what, name, obj, skip, options):

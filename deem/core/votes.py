@@ -238,7 +238,7 @@ class Votes:
         weights = np.ones(self.n_samples) if self.weights is None else self.weights
         overall = weights @ fractions
         fractions /= np.where(total > 0, total, 1)
-        fractions[total[:, 0] == 0] = overall / max(overall.sum(), 1)
+        fractions[total[:, 0] == 0] = overall / (overall.sum() or 1)
         fractions *= weights[:, None]
         k = self.n_classes
         counts = (self.matrix().T @ fractions).reshape(self.n_classifiers, k, k)
