@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import deem
 from deem import DEEM
-from deem.cli import app, tables
+from deem.cli import tables
+from deem.cli.commands import app
 from deem.cli.inputs import ColumnNames, read_truth_file, read_votes_file
 from deem.cli.results import accuracies, vote_accuracy
 from deem.cli.tables import read_table, write_table

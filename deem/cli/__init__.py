@@ -1,5 +1,5 @@
 """The command line: votes in files come in, labels and reports go out as files."""
 
-from deem.cli.commands import app, main
+from deem.cli.commands import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
