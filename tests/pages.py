@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import deem.datasets  # noqa: F401
-from deem.cli import app
+from deem.cli.commands import app
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
