@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 from deem import DEEM
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
-from deem.utils.exception import UnknownWorkerWarning
+from deem.utils.exception import ArgumentError, UnknownWorkerWarning
 
 GAPS = jury(n=150, missing=0.25, seed=3)
 VOTES = GAPS.votes[(GAPS.votes >= 0).any(1)]
@@ -121,6 +121,11 @@ def test_wide_polars(expected):
     assert labels["label"].to_list() == NAMES[expected.labels_].tolist()
     assert probas.columns == ["task", "cat", "dog", "owl"]
     np.testing.assert_array_equal(probas.drop("task").to_numpy(), expected.probas_)
+    # columns are matched by name, in whatever order they stand
+    swapped = fitted.predict_proba(frame.select(WORKERS[::-1]))
+    np.testing.assert_array_equal(swapped.drop("task").to_numpy(), expected.probas_)
+    with pytest.raises(ArgumentError, match="the votes lack the classifiers 'a'"):
+        fitted.predict(frame.rename({"a": "z"}))
     # in a pipeline a column of tasks would be taken for a feature
     np.testing.assert_array_equal(fitted.transform(frame), expected.probas_)
 
