@@ -87,7 +87,7 @@ def read_known(estimator: DEEM, predictions: Any) -> Votes:
     from_columns = hasattr(estimator, "feature_names_in_") or not named
     # scikit-learn would warn of workers from a long table, and not every version of it knows
     # the columns of polars; read_votes matches both by name.
-    by_name = hasattr(predictions, "columns") and not hasattr(predictions, "iloc")
+    by_name = hasattr(type(predictions), "columns") and not hasattr(predictions, "iloc")
     if is_wide(predictions) and from_columns and not by_name:
         validate_data(estimator, predictions, reset=False, skip_check_array=True)
     return read_votes(predictions, classes=estimator.classes_, classifiers=estimator.classifiers_)
