@@ -120,7 +120,7 @@ def test_probabilities_are_aligned_as_labels_are(votes, shuffled):
 
 
 def test_align_to_solves_anew_and_keeps_the_map():
-    crowd = jury(k=2, d=3, n=300, skill=(0.55, 0.97))
+    crowd = jury(k=2, d=5, n=600, skill=(0.5, 0.97))
     estimator = DEEM().fit(crowd.votes)
     vote = (crowd.votes.mean(1) > 0.5).astype(int)
     overruled = crowd.votes[estimator.labels_ != vote]

@@ -163,7 +163,7 @@ def test_soft_votes_come_back(tmp_path):
 
 
 def test_the_map_in_use_and_that_of_fit_come_back(tmp_path):
-    crowd = jury(k=2, d=3, n=300, skill=(0.55, 0.97))
+    crowd = jury(k=2, d=5, n=600, skill=(0.5, 0.97))
     saved = DEEM().fit(crowd.votes)
     overruled = crowd.votes[saved.labels_ != (crowd.votes.mean(1) > 0.5)]
     saved.predict(crowd.votes, align_to=overruled)
