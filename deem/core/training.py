@@ -208,7 +208,8 @@ def train(
         raise ArgumentError(f"epochs={epochs}; it must be at least 0.")
     if len(data) == 0:
         raise ArgumentError("data has no rows; pass at least one sample.")
-    model.history = History({"solver": type(solver).__name__, "epochs": epochs})
+    batch_size = None if solver.full_batch else batch_size
+    model.history = History(_settings(solver, epochs, batch_size))
     training = Training(model, solver, data, model.history, generator, epochs)
     solver.prepare(model, data, epochs, generator)
     if resume is not None:
@@ -217,12 +218,21 @@ def train(
     for callback in callbacks:
         callback.on_start(training)
     try:
-        _run_epochs(training, None if solver.full_batch else batch_size, callbacks)
+        _run_epochs(training, batch_size, callbacks)
     finally:
         model.train(was_training)
         for callback in callbacks:
             callback.on_end(training)
     return training.history
+
+
+def _settings(solver: Solver, epochs: int, batch_size: int | None) -> dict[str, Any]:
+    """What the training ran with, as plain values; objects by the name of their class."""
+    settings = {"solver": type(solver).__name__, "epochs": epochs, "batch_size": batch_size}
+    for name, value in solver.settings().items():
+        plain = value is None or isinstance(value, (bool, int, float, str))
+        settings[name] = value if plain else getattr(value, "__name__", type(value).__name__)
+    return settings
 
 
 def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[Callback]) -> None:

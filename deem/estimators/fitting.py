@@ -182,9 +182,10 @@ def fit_plan(
     def run(index: int) -> LatentModel:
         seed = int(seeds[index])
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
+        method = None
         if isinstance(model, InverseRBM):
-            _start(model, votes, plan, use_weighted, index, seed)
-        return model.fit(
+            method = _start(model, votes, plan, use_weighted, index, seed)
+        model.fit(
             data,
             epochs=plan.epochs,
             batch_size=plan.batch_size,
@@ -193,6 +194,8 @@ def fit_plan(
             callbacks=callbacks,
             verbose=verbose and index == 0,
         )
+        model.history.settings["init_method"] = method
+        return model
 
     if n_restarts == 1:
         return run(0)
@@ -202,15 +205,18 @@ def fit_plan(
 
 def _start(
     model: InverseRBM, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
-) -> None:
+) -> str | None:
+    """Give the model its start; return the method, None if its own parameters stay."""
     if plan.init_method is not None:
         # Restarts must differ, which the shares of the vote would not.
         same = index > 0 and plan.init_method == "shares"
         method = "mv_rand" if same else plan.init_method
         initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
-    elif plan.solver.full_batch:
+        return method
+    if plan.solver.full_batch:
         # The prior of exact training takes state k for class k.
         rename_states(model, solve_map(model, votes))
+    return None
 
 
 def _training_data(votes: Votes, gold: NDArray[np.int64] | None, exact: bool) -> Dataset:

@@ -367,3 +367,19 @@ def test_what_a_model_of_ones_own_does_not_use_is_named(name):
     value = {"init_method": "mv", "use_weighted": False, "hidden_dim": 2}[name]
     with pytest.warns(UnusedParameterWarning, match=f"{name} set, but TinyRBM does not use it"):
         fit(BINARY.votes, model=TinyRBM, epochs=1, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {"solver": "ExactEM", "epochs": 500, "batch_size": None, "init_method": "shares"}),
+        (
+            {"solver": "pcd", "epochs": 2, "init_method": "mv"},
+            {"solver": "ContrastiveDivergence", "epochs": 2, "batch_size": 128, "steps": 10}
+            | {"learning_rate": 0.001, "momentum": 0.9, "persistent": True, "init_method": "mv"},
+        ),
+    ],
+)
+def test_the_history_says_what_the_training_ran_with(settings, expected, crowd):
+    found = DEEM(random_state=0, **settings).fit(crowd.votes).history_.settings
+    assert {name: found[name] for name in expected} == expected
