@@ -123,7 +123,8 @@ preprocessing_jitter
 
     References
     ----------
-    .. [1] DEEM, arXiv:2601.20556.
+    .. [1] Maymon, Buznah, Shaham (2026), Unsupervised ensemble learning through deep energy-based
+       models, arXiv:2601.20556.
     .. [2] Dawid and Skene (1979), Maximum likelihood estimation of observer error-rates using the
        EM algorithm.
 
