@@ -381,11 +381,47 @@ def test_cells_become_labels(tmp_path, cells, classes, codes):
     assert votes.to_dense()[:, 0].tolist() == codes
 
 
+def test_spaces_around_the_cells_of_csv_do_not_count(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text('task , a , "b", c \n t0 , cat , cat , dog \n t1 ,  , " dog", NA \n  \n')
+    votes = read_votes_file(path)
+    assert votes.classifiers.tolist() == ["a", "b", "c"]
+    assert votes.classes.tolist() == ["cat", "dog"]
+    assert (votes.task_name, votes.tasks.tolist()) == ("task", ["t0", "t1"])
+    assert votes.to_dense().tolist() == [[0, 0, 1], [-1, 1, -1]]
+
+
+def test_an_empty_line_is_a_missing_cell_of_a_single_column(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text("a\n1\n\n0\n \n1\n")
+    assert read_table(path)["a"].tolist() == ["1", None, "0", None, "1"]
+    assert read_votes_file(path).to_dense().tolist() == [[1], [-1], [0], [-1], [1]]
+    path.write_text("a,b\n1,x\n\n,\n \n0,y")
+    assert read_table(path)["a"].tolist() == ["1", None, "0"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "names"),
+    [
+        ('"a, b, c";d', "1;2", ["a, b, c", "d"]),
+        ('"a;b;c",d', "1,2", ["a;b;c", "d"]),
+        ('"a,""b"";c"\td', "1\t2", ['a,"b";c', "d"]),
+        ('"a\n,b,c";d', "1;2", ["a\n,b,c", "d"]),
+        ('"a, b"', "1", ["a, b"]),
+        ('"a, b"', '"1, 2"', ["a, b"]),
+    ],
+)
+def test_a_delimiter_within_quotes_is_none(tmp_path, header, row, names):
+    path = tmp_path / "v.csv"
+    path.write_text(f"{header}\n{row}\n")
+    assert list(read_table(path)) == names
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables_come_back_as_they_were_written(tmp_path, suffix):
     path = tmp_path / f"t{suffix}"
     table = {
-        "text": np.array(["a, b", 'say "x"', None, "ä;\n"], dtype=object),
+        "text": np.array(["a, b", 'say "x"', None, "ä;\nö"], dtype=object),
         "mixed": np.array([1, "x", None, "y"], dtype=object),
     }
     write_table(path, table)

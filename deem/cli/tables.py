@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,12 @@ def read_table(path: Path) -> Table:
     ----------
     path : Path
         A Parquet file, or UTF-8 text of a header and rows, separated by commas, semicolons or
-        tabs.
+        tabs. An empty line is no row, unless there is but one column: then it is an empty cell.
 
     Returns
     -------
     dict of (n_rows,) arrays
-        Cells of text are strings as they stand in the file, missing cells None. Columns of
+        Cells of text are strings without the spaces around them, missing cells None. Columns of
         Parquet keep their types.
 
     Raises
@@ -78,12 +78,15 @@ def write_table(path: Path, table: Mapping[str, NDArray[Any]]) -> None:
 def _read_csv(path: Path) -> Table:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=first.count)
+            delimiter = _delimiter(file)
             reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
-            header = next(reader, [])
-            rows = [_checked_row(path, reader.line_num, row, header) for row in reader if row]
+            header = _stripped(next(reader, []))
+            blank = [] if len(header) == 1 else [[], [""]]
+            rows = [
+                _checked_row(path, reader.line_num, row, header)
+                for row in map(_stripped, reader)
+                if row not in blank
+            ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ArgumentError(
             f"{path} is not a CSV file in UTF-8 ({error}); save it again as one."
@@ -97,7 +100,24 @@ def _read_csv(path: Path) -> Table:
     return dict(zip(header, cells.T, strict=True))
 
 
+def _delimiter(file: TextIO) -> str:
+    """What cuts the header of a file into most cells; the file is at its start again."""
+
+    def n_cells(delimiter: str) -> int:
+        file.seek(0)
+        return len(next(csv.reader(file, delimiter=delimiter, skipinitialspace=True), []))
+
+    delimiter = max(",;\t", key=n_cells)
+    file.seek(0)
+    return delimiter
+
+
+def _stripped(row: list[str]) -> list[str]:
+    return [cell.strip() for cell in row]
+
+
 def _checked_row(path: Path, line: int, row: list[str], header: list[str]) -> list[str | None]:
+    row = row or [""]
     if len(row) != len(header):
         raise ShapeError(
             f"{path} has {len(row)} cells in line {line}, but the header has {len(header)}; "
