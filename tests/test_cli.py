@@ -221,6 +221,18 @@ BAD = {
     "two names": ("fit twice.csv --out out", "several columns named 'a'"),
     "no votes": ("fit tasks.csv --out out", "no column of votes beside 'task'"),
     "identifiers": ("fit ids.csv --out out", "--task-column if it names the samples"),
+    "long as wide": (
+        "fit items.csv --out out --task-column item",
+        "4 tasks of column 'item' in more than one row, for instance 'i0'; if each row is one "
+        "vote, name its columns by --task-column, --worker-column and --label-column, else",
+    ),
+    "repeated tasks": ("fit rows.csv --out out", "1 tasks of column 'task' in more than one row"),
+    "repeated later": ("predict model.deem rows.csv", "1 tasks of column 'task' in more than one"),
+    "nothing in common": (
+        "fit items.csv --out out",
+        "no label that occurs in two of the columns 'item', 'judge', 'verdict', so these are no "
+        "votes on the same classes; if each row is one vote, name its columns by --task-column",
+    ),
     "fractions": ("fit half.csv --out out", "votes contain 0.5"),
     "task column": ("fit wide.csv --out out --task-column x", "no column 'x', found 'task'"),
     "worker column": (
@@ -270,6 +282,9 @@ def bad(folder):
         "twice": "a,a\nx,y\n",
         "tasks": "task\n1\n",
         "ids": "item,a\n" + "".join(f"i{i},{i % 2}\n" for i in range(30)),
+        "items": "item,judge,verdict\n"
+        + "".join(f"i{i % 4},{'ab'[i // 12]},{'xyz'[i % 3]}\n" for i in range(24)),
+        "rows": "task,ann,bob,cy,dee,eve\n" + 2 * "7,cat,cat,cat,cat,cat\n",
         "half": "a,b\n0.5,1\n1,0\n",
         "null": "task,worker,label\n1,a,x\n,a,x\n2,b,y\n",
         "unseen": "ann,bob,cy,dee,eve\ncat,cat,cow,cat,cat\n",
@@ -361,6 +376,18 @@ def test_a_wide_file_may_name_tasks_in_several_ways(tmp_path):
         assert votes.classifiers.tolist() == ["a"]
     path.write_text("a,b\nx,y\n")
     assert read_votes_file(path).tasks is None
+
+
+def test_rows_without_a_task_are_not_taken_for_one_task(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text("task,a\n,x\n,y\n1,y\n")
+    assert read_votes_file(path).tasks.tolist() == [None, None, "1"]
+
+
+def test_silent_classifiers_need_no_label_in_common(tmp_path):
+    path = tmp_path / "v.csv"
+    path.write_text("a,b\n" + 15 * "x,-1\ny,\n")
+    assert read_votes_file(path).n_votes == 30
 
 
 @pytest.mark.parametrize(

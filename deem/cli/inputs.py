@@ -1,6 +1,7 @@
 """From the columns of a file to votes and true labels."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deem.cli.tables import Table, read_table
+from deem.core.labels import listed
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
 from deem.utils.constants import MISSING
@@ -24,7 +26,14 @@ _NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(\.\d+)?")
 """A number that is written the usual way; 007 is a name."""
 
 _IDENTIFIER_ROWS = 20
-"""From so many rows on, a column without a repeated entry is taken for an identifier."""
+"""From so many rows on, a column without a repeated entry is taken for an identifier, and columns
+without a common one are not taken for votes."""
+
+_IF_LONG = (
+    "if each row is one vote, name its columns by "
+    "--task-column, --worker-column and --label-column"
+)
+"""Cure of a long table that was read as a wide one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ def read_votes_file(
     """Votes in a file.
 
     A table with the columns of tasks, workers and labels is long, one vote a row. Any other is
-    wide: one sample a row, and every column but that of the tasks is a classifier.
+    wide: one sample a row, and every column but that of the tasks is a classifier. A wide table
+    that looks like a long one is an error.
 
     Parameters
     ----------
@@ -196,6 +206,8 @@ def _read_wide(
 ) -> Votes:
     task = _task_column(path, table, names)
     tasks = None if task is None else _as_names(table.pop(task))
+    if tasks is not None:
+        _check_tasks(path, task, tasks)
     if not table:
         raise ArgumentError(
             f"{path} has no column of votes beside {task!r}; write one column a classifier, or "
@@ -206,6 +218,7 @@ def _read_wide(
     classifiers: list[Any] = list(table)
     if expected is None:
         _check_identifiers(path, table)
+        _check_common(path, table, columns)
     else:
         classifiers = _known_names(classifiers, expected.classifiers).tolist()
     votes = read_votes(
@@ -240,6 +253,30 @@ def _check_identifiers(path: Path, table: Table) -> None:
                 f"{path} has a different entry in every row of column {name!r}, so these are no "
                 "votes; pass it as --task-column if it names the samples."
             )
+
+
+def _check_tasks(path: Path, name: str | None, tasks: NDArray[Any]) -> None:
+    """Raise on tasks in several rows: most likely each row is one vote, not one sample."""
+    n_rows = Counter(task for task in tasks.tolist() if task is not None)
+    repeated = [task for task, n in n_rows.items() if n > 1]
+    if repeated:
+        raise ArgumentError(
+            f"{path} has {len(repeated)} tasks of column {name!r} in more than one row, for "
+            f"instance {repeated[0]!r}; {_IF_LONG}, else keep one row a task."
+        )
+
+
+def _check_common(path: Path, table: Table, columns: Sequence[NDArray[Any]]) -> None:
+    """Raise if no two classifiers ever name the same class."""
+    if len(columns[0]) < _IDENTIFIER_ROWS:
+        return
+    found = [set(column.tolist()) - {None, MISSING} for column in columns]
+    found = [labels for labels in found if labels]
+    if len(found) > 1 and sum(map(len, found)) == len(set().union(*found)):
+        raise ArgumentError(
+            f"{path} has no label that occurs in two of the columns {listed(table)}, so these "
+            f"are no votes on the same classes; {_IF_LONG}."
+        )
 
 
 def _in_order(path: Path, votes: Votes, tasks: NDArray[Any], labels: NDArray[Any]) -> list[Any]:
