@@ -281,8 +281,9 @@ def match_labels(votes: Votes, y: Any, name: str = "y") -> NDArray[Any]:  # noqa
     ----------
     votes : Votes
         Known by its `tasks`.
-    y : (n_samples,) array-like or pandas Series
-        A Series is matched by its index when the tasks are known, anything else by position.
+    y : (n_samples,) array-like, pandas Series or data frame of one column
+        What has a pandas index is matched by it when the tasks are known, anything else by
+        position.
     name : str
         Of the argument, for the errors.
 
@@ -303,6 +304,7 @@ def match_labels(votes: Votes, y: Any, name: str = "y") -> NDArray[Any]:  # noqa
     >>> match_labels(read_votes([[0, 1], [1, 1]]), ["no", "yes"])
     array(['no', 'yes'], dtype='<U3')
     """
+    y = _only_column(y, name)
     if votes.tasks is not None and hasattr(getattr(y, "index", None), "get_indexer"):
         return _match_by_task(votes.tasks, y, name)
     labels = to_array(y)
@@ -312,6 +314,20 @@ def match_labels(votes: Votes, y: Any, name: str = "y") -> NDArray[Any]:  # noqa
             f"pass one label a sample, shape ({votes.n_samples},), in the order of the tasks."
         )
     return labels
+
+
+def _only_column(y: Any, name: str) -> Any:  # noqa: ANN401
+    """Column of a data frame that has but one; anything that is no frame as it stands."""
+    frame = open_frame(y)
+    if frame is None:
+        return y
+    if len(frame.columns) != 1:
+        raise ShapeError(
+            f"{name} is a frame with {len(frame.columns)} columns, but one label a sample is "
+            "expected; pass one of its columns."
+        )
+    column = frame.get_column(frame.columns[0])
+    return column if isinstance(column, np.ndarray) else column.to_native()
 
 
 def _match_by_task(tasks: NDArray[Any], y: Any, name: str) -> NDArray[Any]:  # noqa: ANN401

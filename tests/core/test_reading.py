@@ -419,6 +419,18 @@ def test_matching_labels():
         match_labels(votes, [1, 2, 3])
 
 
+def test_labels_in_a_frame_of_one_column():
+    votes = read_votes(pd.DataFrame({"u": [0, 1], "v": [0, 1]}, index=["a", "b"]))
+    truth = pd.DataFrame({"label": [5, 6]}, index=["b", "a"])
+    assert match_labels(votes, truth).tolist() == [6, 5]
+    assert match_labels(votes, pl.DataFrame({"label": [5, 6]})).tolist() == [5, 6]
+    assert match_labels(votes, {"label": [5, 6]}).tolist() == [5, 6]
+    with pytest.raises(ShapeError, match="gold is a frame with 2 columns"):
+        match_labels(votes, truth.assign(other=1), "gold")
+    with pytest.raises(ShapeError, match=r"y has shape \(2, 1\), but .* 2 samples"):
+        match_labels(votes, truth.to_numpy())
+
+
 def test_a_dict_of_columns_reads_like_a_frame():
     long = {"task": [7, 3, 3], "worker": ["ann", "bob", "ann"], "label": ["x", None, "y"]}
     votes, framed = read_votes(long), read_votes(pd.DataFrame(long))
