@@ -1,6 +1,5 @@
 """Labels as codes of classes."""
 
-import warnings
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from deem.core.coding import family, to_array
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError, LabelError, MinusOneWarning, ShapeError
+from deem.utils.warning import warn
 
 __all__ = ["Known", "label_codes", "listed", "pair_count"]
 
@@ -90,6 +90,11 @@ def label_codes(distinct: NDArray[Any], known: Known) -> tuple[NDArray[Any], NDA
     _check_labels(found)
     if known.classes is not None:
         classes = known.classes
+        if _means_no_vote(classes).any():
+            raise LabelError(
+                f"classes={classes.tolist()} contains -1, which means no vote among labels; "
+                "recode the labels as 0, 1, 2, ... or as strings."
+            )
     else:
         if known.n_classes in (None, 2):
             _warn_minus_one(found, absent)
@@ -132,11 +137,10 @@ def _check_labels(found: NDArray[Any]) -> None:
 
 def _warn_minus_one(found: NDArray[Any], absent: NDArray[np.bool_]) -> None:
     if found.dtype.kind in "if" and absent.any() and found.tolist() == [1]:
-        warnings.warn(
+        warn(
             "the labels are exactly -1 and +1, and -1 is read as a missing vote; recode them as "
             "0 and 1 if both are classes.",
             MinusOneWarning,
-            stacklevel=4,
         )
 
 

@@ -1,6 +1,5 @@
 """The one door through which votes of any form come in."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +8,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from deem.core import frames
-from deem.core.coding import Factor, factorize, to_array, union
+from deem.core.coding import Factor, factorize, to_array
 from deem.core.frames import match_labels, wrap_labels, wrap_probabilities
+from deem.core.hard import read_hard
 from deem.core.labels import Known, label_codes, listed, pair_count
+from deem.core.outputs import read_estimators
 from deem.core.soft import read_soft
 from deem.core.votes import Votes
 from deem.utils.constants import MISSING
@@ -20,8 +21,8 @@ from deem.utils.exception import (
     DuplicateVotesWarning,
     ShapeError,
     UnknownWorkerWarning,
-    check_choice,
 )
+from deem.utils.warning import warn
 
 __all__ = [
     "match_labels",
@@ -112,62 +113,7 @@ def read_votes(
         raise ArgumentError("Complex data not supported: votes are labels or probabilities.")
     if array.ndim == 3:
         return read_soft(array, known)
-    return _read_hard(factorize(array), known)
-
-
-def read_estimators(
-    estimators: Sequence[Any],
-    X: Any,  # noqa: ANN401
-    method: str = "predict",
-) -> Votes:
-    """Votes of fitted scikit-learn classifiers on the samples `X`.
-
-    Parameters
-    ----------
-    estimators : sequence of n_classifiers estimators or (name, estimator) pairs
-        Fitted; they may know different classes.
-    X : (n_samples, ...)
-        What each estimator predicts from.
-    method : "predict" or "predict_proba"
-        Hard or soft votes. A class that an estimator does not know has probability 0.
-
-    Returns
-    -------
-    Votes
-        The classes are the sorted union of those of the estimators.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> X = [[0], [1], [2]]
-    >>> yes, no = (DummyClassifier().fit(X, [label] * 3) for label in ("yes", "no"))
-    >>> read_estimators([("a", yes), ("b", no)], X).to_dense()
-    array([[1, 0], [1, 0], [1, 0]])
-    """
-    check_choice("method", method, ["predict", "predict_proba"])
-    named = [pair if isinstance(pair, tuple) else (None, pair) for pair in estimators]
-    if not named:
-        raise ShapeError("estimators is empty; pass at least one fitted estimator.")
-    for place, (_, estimator) in enumerate(named):
-        if not hasattr(estimator, "classes_"):
-            raise ArgumentError(
-                f"estimators[{place}] ({type(estimator).__name__}) has no classes_; pass "
-                "classifiers that are already fitted."
-            )
-    offsets, classes = union([np.asarray(estimator.classes_) for _, estimator in named])
-    names = [name for name, _ in named]
-    known = Known.check(None, classes, None if None in names else names)
-    outputs = [np.asarray(getattr(estimator, method)(X)) for _, estimator in named]
-    if method == "predict":
-        codes, distinct = union(outputs)
-        return _read_hard(Factor(codes.reshape(len(named), -1).T, distinct), known)
-    soft = np.zeros((len(outputs[0]), len(classes), len(named)))
-    sizes = np.cumsum([len(estimator.classes_) for _, estimator in named])
-    for place, (rows, output) in enumerate(
-        zip(np.split(offsets, sizes[:-1]), outputs, strict=True)
-    ):
-        soft[:, rows, place] = output
-    return read_soft(soft, known)
+    return read_hard(factorize(array), known)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -207,26 +153,6 @@ def _check_votes(votes: Votes, known: Known) -> Votes:
     return votes
 
 
-def _read_hard(factor: Factor, known: Known, **names: Any) -> Votes:  # noqa: ANN401
-    """Votes from codes (n_samples, n_classifiers) into distinct labels."""
-    classes, table = label_codes(factor.distinct, known)
-    table = np.append(table, np.int32(MISSING))
-    n_samples, n_classifiers = factor.codes.shape
-    known.check_width(n_classifiers)
-    pair_count(n_classifiers, len(classes))
-    offsets = np.arange(n_classifiers, dtype=np.int32) * np.int32(len(classes))
-    indptr = np.zeros(n_samples + 1, dtype=np.int64)
-    pieces = []
-    for start in range(0, n_samples, _BLOCK):
-        codes = table[factor.codes[start : start + _BLOCK]]
-        cast = codes >= 0
-        indptr[start + 1 : start + 1 + len(cast)] = cast.sum(axis=1)
-        pieces.append((codes + offsets)[cast])
-    np.cumsum(indptr, out=indptr)
-    names = {"classifiers": known.classifiers} | names
-    return Votes(indptr, np.concatenate(pieces), None, n_classifiers, classes, **names)
-
-
 def _read_wide(frame: Any, known: Known) -> Votes:  # noqa: ANN401
     """Votes from a frame with one classifier a column."""
     codes, distinct = frames.wide_factor(frame)
@@ -236,7 +162,7 @@ def _read_wide(frame: Any, known: Known) -> Votes:  # noqa: ANN401
         codes = codes[:, _column_order(frame.columns, known.classifiers.tolist())]
         names = known.classifiers
     index = getattr(frame.to_native(), "index", None)
-    return _read_hard(
+    return read_hard(
         Factor(codes, distinct),
         known,
         classifiers=names,
@@ -315,11 +241,10 @@ def _match_workers(
     codes = table[workers.codes]
     unknown = [name for name in names if name not in place]
     if unknown:
-        warnings.warn(
+        warn(
             f"{len(unknown)} workers unseen in fit ({listed(unknown)}) were ignored; fit again "
             "with their votes to use them.",
             UnknownWorkerWarning,
-            stacklevel=4,
         )
         left = np.where(codes < 0, MISSING, labels.codes)
         seen, recoded = np.unique(left[left >= 0], return_inverse=True)
@@ -335,11 +260,10 @@ def _warn_duplicates(keys: NDArray[np.int64], n_classes: int) -> None:
         pairs = keys[start : start + _BLOCK + 1] // n_classes
         repeated += int(np.count_nonzero(pairs[1:] == pairs[:-1]))
     if repeated:
-        warnings.warn(
+        warn(
             f"{repeated} votes repeat a (task, worker) pair, and each counts as a vote; drop "
             "them beforehand if they are copies.",
             DuplicateVotesWarning,
-            stacklevel=4,
         )
 
 

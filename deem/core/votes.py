@@ -81,9 +81,9 @@ class Votes:
         X: Any,  # noqa: ANN401
         method: str = "predict",
     ) -> "Votes":
-        """Votes of fitted classifiers; see `deem.core.reading.read_estimators`."""
-        # imported late, as reading builds on this module
-        from deem.core.reading import read_estimators
+        """Votes of fitted classifiers; see `deem.core.outputs.read_estimators`."""
+        # imported late, as that module builds on this one
+        from deem.core.outputs import read_estimators
 
         return read_estimators(estimators, X, method)
 

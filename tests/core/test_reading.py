@@ -216,6 +216,8 @@ def test_given_classes_keep_their_order():
         ([["a", "b"]], {"n_classes": 3}, LabelError, "2 distinct labels .*'a', 'b'"),
         ([["a", "c"]], {"classes": ["a", "b"]}, LabelError, "not among the classes: 'c'"),
         ([[0, 1]], {"classes": [0, 0]}, LabelError, "repeats"),
+        ([[-1, 1]], {"classes": [-1, 1]}, LabelError, "contains -1, which means no vote"),
+        (sparse.csr_array([[1]]), {"classes": [0, -1.0]}, LabelError, "contains -1"),
         ([[0, 1]], {"classes": [0, 1], "n_classes": 3}, ArgumentError, "leave n_classes out"),
         ([[0, 1]], {"n_classes": 2.0}, ArgumentError, "n_classes=2.0"),
         ([[0, 1]], {"n_classes": 0}, ArgumentError, "n_classes=0"),
@@ -355,13 +357,70 @@ def test_estimators():
     assert soft.classifiers is None
 
 
-def test_bad_estimators():
-    with pytest.raises(ArgumentError, match=r"estimators\[0\] \(DummyClassifier\)"):
-        read_estimators([DummyClassifier()], [[0]])
-    with pytest.raises(ShapeError, match="estimators is empty"):
-        read_estimators([], [[0]])
-    with pytest.raises(ArgumentError, match="method='transform'"):
-        read_estimators([DummyClassifier()], [[0]], method="transform")
+@pytest.mark.parametrize("labels", [[-1, 0, 1, 1], [-1.0, 2.0, -1.0, 2.0]])
+def test_minus_one_of_an_estimator_is_a_class(labels):
+    X = np.arange(4.0)[:, None]
+    tree = DecisionTreeClassifier(random_state=0).fit(X, labels)
+    votes = read_estimators([tree, tree], X)
+    assert votes.classes.tolist() == sorted(set(labels))
+    assert votes.n_votes == 8
+    assert votes.classes[votes.to_dense()[:, 1]].tolist() == labels
+    soft = read_estimators([tree], X, method="predict_proba")
+    assert soft.classes[soft.majority()].tolist() == labels
+
+
+class Fake:
+    """Fitted classifier of two classes that predicts what it was told."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, output):
+        self.output = np.array(output)
+
+    def predict(self, X):
+        return self.output
+
+
+def test_estimators_may_predict_a_column_or_nothing():
+    votes = read_estimators([Fake([[0], [1]]), Fake([np.nan, 0.0])], [[0], [0]])
+    assert votes.to_dense().tolist() == [[0, -1], [1, 0]]
+
+
+SAMPLES = np.arange(4.0)[:, None]
+SEVERAL = DecisionTreeClassifier().fit(SAMPLES, [[0, 1], [1, 0], [0, 2], [1, 1]])
+SINGLE = DummyClassifier().fit(SAMPLES, [0, 1, 0, 1])
+HARD, SOFT = "predict", "predict_proba"
+
+
+@pytest.mark.parametrize(
+    ("estimators", "method", "error", "match"),
+    [
+        (
+            [DummyClassifier()],
+            HARD,
+            ArgumentError,
+            r"estimators\[0\] \(DummyClassifier\) has no cl",
+        ),
+        ([], HARD, ShapeError, "estimators is empty"),
+        ([SINGLE], "transform", ArgumentError, "method='transform'"),
+        (SINGLE, HARD, ArgumentError, r"a DummyClassifier, .* pass \[estimator\]"),
+        (3, HARD, ArgumentError, "estimators is a int, expected a list"),
+        ([SINGLE, SEVERAL], HARD, ShapeError, r"estimators\[1\] .* several outputs"),
+        ([SEVERAL], SOFT, ShapeError, r"estimators\[0\] .* several outputs"),
+        (
+            [SINGLE, Fake([0] * 4)],
+            SOFT,
+            ArgumentError,
+            r"\[1\] \(Fake\) has no predict_proba; pass",
+        ),
+        ([SINGLE, Fake([0] * 5)], HARD, ShapeError, r"\[1\] .* shape \(5,\), expected \(4,\)"),
+        ([Fake([[0, 1]] * 4)], HARD, ShapeError, r"\[0\] .* shape \(4, 2\), expected \(4,\)"),
+        ([SINGLE, Fake([0, 1, 2, 0])], HARD, LabelError, r"\[1\] \(Fake\) predicts 2, which"),
+    ],
+)
+def test_bad_estimators(estimators, method, error, match):
+    with pytest.raises(error, match=match):
+        read_estimators(estimators, SAMPLES, method)
 
 
 PROBABILITIES = np.array([[0.75, 0.25], [0.5, 0.5]])
