@@ -10,6 +10,7 @@ from rich.console import Console
 from deem.cli.results import (
     accuracies,
     accuracy_grid,
+    check_folder,
     file_grid,
     skill_grid,
     write_results,
@@ -46,7 +47,7 @@ def run_demo(folder: Path, random_state: int = 0, console: Console | None = None
         If the folder cannot be written to.
     """
     console = console or Console()
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
     console.print("Training twelve different classifiers on handwritten digits ...", style="dim")
     data = digits_votes(random_state)
     votes = read_votes(dict(zip(data.classifiers, data.votes.T, strict=True)))
@@ -57,7 +58,8 @@ def run_demo(folder: Path, random_state: int = 0, console: Console | None = None
     found = model.probas_.argmax(axis=1)
     console.print(accuracy_grid(title, votes, data.truth, found, seconds))
     console.print(skill_grid(model, votes, accuracies(votes, data.truth)))
-    files = [*_write_inputs(data, votes, folder), *write_results(model, votes, folder)]
+    results = write_results(model, votes, folder)
+    files = [*_write_inputs(data, votes, folder), *results]
     console.print(file_grid(f"Written to {folder}", files))
     return model
 

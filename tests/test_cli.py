@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import deem
 from deem import DEEM
-from deem.cli import tables
+from deem.cli import commands, tables
 from deem.cli.commands import app
 from deem.cli.inputs import ColumnNames, read_truth_file, read_votes_file
 from deem.cli.results import accuracies, vote_accuracy
@@ -242,12 +242,24 @@ BAD = {
     "label column": ("fit long.csv --out out --label-column x", "name the right one by --label"),
     "no task": ("fit null.csv --out out", "1 nulls, but every vote needs a task"),
     "solver": ("fit wide.csv --out out --solver magic", "solver='magic' is unknown"),
+    "no epochs": ("fit wide.csv --out out --solver cd --epochs 0", "'--epochs'"),
+    "no name": ("fit wide.csv --out=", "Invalid value for '--out': it is empty; pass a name."),
+    "demo without a name": ("demo --out=", "'--out': it is empty"),
+    "labels without a name": ("predict model.deem wide.csv --out=", "'--out': it is empty"),
+    "spreadsheet": (
+        "predict model.deem wide.csv --out out --probabilities p.xlsx",
+        "out is neither CSV nor Parquet by its name; choose one that ends in .csv or .parquet.",
+    ),
+    "other spreadsheet": (
+        "predict model.deem wide.csv --out labels.csv --probabilities p.xlsx",
+        "p.xlsx is neither CSV nor Parquet",
+    ),
     "epochs": ("fit wide.csv --out out --epochs many", "'--epochs'"),
     "rate": ("fit wide.csv --out out --solver cd --learning-rate -1", "learning_rate=-1"),
-    "classes": ("fit wide.csv --out out --n-classes 2", "n_classes=2"),
+    "classes": ("fit wide.csv --out out --n-classes 2", "; pass --n-classes 3,"),
     "no folder": ("fit wide.csv", "Missing option '--out'"),
     "folder": ("fit wide.csv --out wide.csv/sub", "wide.csv/sub: Not a directory"),
-    "folder is a file": ("fit wide.csv --out wide.csv", "wide.csv: File exists"),
+    "folder is a file": ("fit wide.csv --out wide.csv", "wide.csv: Not a directory"),
     "damaged Parquet": ("fit bad.parquet --out out", "bad.parquet is not a Parquet file"),
     "missing Parquet": ("fit no.parquet --out out", "no.parquet: No such file"),
     "demo folder": ("demo --out wide.csv/sub", "Not a directory"),
@@ -313,6 +325,43 @@ def test_bad_input_gives_one_line_and_exit_code_2(bad, case, monkeypatch):
     assert errors.startswith("deem: error: ")
     assert errors.count("\n") == 1
     assert message in errors
+    # no failure leaves results behind
+    assert not any(Path(name).exists() for name in ("out", "labels.csv", "demo_output"))
+
+
+def test_a_folder_without_permission_is_named_before_the_work(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path)
+    code, shown, errors = run("fit", folder / "wide.csv", "--out", tmp_path / "a" / "b")
+    assert (code, shown) == (2, "")
+    assert errors.startswith(f"deem: error: {tmp_path / 'a' / 'b'}: Permission denied")
+
+
+def test_a_demo_that_fails_leaves_no_folder(tmp_path):
+    code, _, _ = run("demo", "--out", tmp_path / "out", "--seed", 2**32)
+    assert code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_warnings_name_options_in_place_of_parameters(folder, tmp_path):
+    code, _, errors = run("fit", folder / "wide.csv", "--out", tmp_path, "--epochs", 3)
+    expected = "epochs set, but the exact solver does not use it; pass --solver cd."
+    assert (code, errors) == (0, f"deem: warning: {expected}\n")
+
+
+@pytest.mark.parametrize(
+    ("cure", "expected"),
+    [
+        ('pass solver="exact" with hidden_dim=1.', "pass --solver exact with --hidden-dim 1."),
+        ("pass learning_rate=0.01, or less.", "pass --learning-rate 0.01, or less."),
+        ("pass model='soft'.", "pass model='soft'."),
+        ("pass solver=ExactEM(n=1).", "pass solver=ExactEM(n=1)."),
+        ("pass solver=, a string.", "pass solver=, a string."),
+    ],
+)
+def test_only_options_are_written_as_options(cure, expected):
+    assert (
+        commands._one_line(f"solver='x' is\nwrong; {cure}") == f"solver='x' is wrong; {expected}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Commands: what they are called, what they take, and how they fail."""
 
+import inspect
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,8 +16,13 @@ from deem.utils.exception import DeemError, DeemWarning
 
 __all__ = ["app", "main"]
 
-_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
-"""Base of the errors of the command line parser, which typer does not name itself."""
+_CLICK_ERROR: Any = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+"""Base of the errors of the parser: of click, or of the copy of it that newer typers carry."""
+
+_ASSIGNMENT = re.compile(r"""\b(\w+)=(["']?)([\w.]*\w)\2(?![\w(])""")
+"""A parameter as Python takes it, such as solver="cd" and epochs=5."""
 
 
 class OneLineErrors(TyperGroup):
@@ -27,8 +34,8 @@ class OneLineErrors(TyperGroup):
         with _one_line_warnings():
             try:
                 code = super().main(*args, **kwargs)
-            except _USAGE_ERROR as error:
-                code = _fail(f"{error.format_message()} Try --help.")
+            except _CLICK_ERROR as error:
+                code = _fail(f"{error.format_message().removesuffix('.')}. Try --help.")
             except DeemError as error:
                 code = _fail(str(error))
             except OSError as error:
@@ -48,6 +55,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 """All commands, as typer runs them."""
+
+
+def _path(text: object) -> Path:
+    """Path of an option; an empty one, which would mean this folder, is a slip."""
+    if not str(text):
+        raise typer.BadParameter("it is empty; pass a name.")
+    return Path(str(text))
+
 
 Votes = Annotated[
     Path,
@@ -92,7 +107,8 @@ def options(
 @app.command()
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder for what it writes.")
+        Path,
+        typer.Option("--out", parser=_path, metavar="DIR", help="Folder for what it writes."),
     ] = Path("demo_output"),
     seed: Seed = 0,
 ) -> None:
@@ -105,7 +121,9 @@ def demo(
 @app.command()
 def fit(
     votes: Votes,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
+    out: Annotated[
+        Path, typer.Option("--out", parser=_path, metavar="DIR", help="Folder for the results.")
+    ],
     task_column: TaskColumn = None,
     worker_column: WorkerColumn = None,
     label_column: LabelColumn = None,
@@ -120,7 +138,9 @@ def fit(
         int | None,
         typer.Option(help="Gibbs sweeps between two updates of cd and pcd.", show_default="10"),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of cd and pcd.", show_default="100")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of cd and pcd.", show_default="100")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of cd and pcd.", show_default="0.001")
     ] = None,
@@ -169,11 +189,15 @@ def predict(
     votes: Votes,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="CSV or Parquet file for the labels."),
+        typer.Option(
+            "--out", parser=_path, metavar="FILE", help="CSV or Parquet file for the labels."
+        ),
     ] = None,
     probabilities: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="CSV or Parquet file for the probabilities."),
+        typer.Option(
+            parser=_path, metavar="FILE", help="CSV or Parquet file for the probabilities."
+        ),
     ] = None,
     task_column: TaskColumn = None,
     worker_column: WorkerColumn = None,
@@ -234,7 +258,15 @@ def _fail(text: str, code: int = 2) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Text without line breaks, and with the parameters in its cure written as options."""
+    found, mark, cure = " ".join(text.split()).rpartition("; ")
+    return found + mark + _ASSIGNMENT.sub(_as_option, cure)
+
+
+def _as_option(match: re.Match[str]) -> str:
+    name, _, value = match.groups()
+    is_option = name in inspect.signature(fit).parameters
+    return f"--{name.replace('_', '-')} {value}" if is_option else match[0]
 
 
 def _of_file(error: OSError) -> str:

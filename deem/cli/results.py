@@ -1,5 +1,7 @@
 """What comes out: files in one folder, and tables for the terminal."""
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from deem.estimators.consensus import DEEM
 __all__ = [
     "accuracies",
     "accuracy_grid",
+    "check_folder",
     "file_grid",
     "label_columns",
     "label_grid",
@@ -45,7 +48,7 @@ def write_results(
     votes : Votes
         They name the tasks and classifiers.
     folder : Path
-        It exists.
+        Made if it is not there.
     suffix : ".csv" or ".parquet"
         Format of the tables.
 
@@ -67,6 +70,7 @@ def write_results(
         "convergence.png": "the same as a picture",
         "confusions.png": "how each classifier votes, given the class",
     }
+    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in files]
     write_table(paths[0], label_columns(votes, model.labels_, model.probas_))
     write_table(paths[1], probability_columns(votes, model.probas_))
@@ -76,6 +80,21 @@ def write_results(
     draw_convergence(model, paths[5])
     draw_confusions(model, votes, paths[6])
     return list(zip(paths, files.values(), strict=True))
+
+
+def check_folder(folder: Path) -> None:
+    """Raise before any work is done for a folder that cannot be written to; makes nothing.
+
+    Raises
+    ------
+    OSError
+        If it, or the nearest folder above it that exists, is a file or lacks the permission.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def label_columns(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deem.utils.exception import ArgumentError, ShapeError
 
-__all__ = ["Table", "is_parquet", "read_table", "write_table"]
+__all__ = ["Table", "check_format", "is_parquet", "read_table", "write_table"]
 
 Table = MutableMapping[str, NDArray[Any]]
 """Columns of a table by name, in their order."""
@@ -25,6 +25,21 @@ _PARQUET = (".parquet", ".pq")
 def is_parquet(path: Path) -> bool:
     """Whether the name of a file says that it is Parquet; everything else is CSV."""
     return path.suffix.lower() in _PARQUET
+
+
+def check_format(path: Path) -> None:
+    """Raise if the name of a file to be written says neither CSV nor Parquet.
+
+    Raises
+    ------
+    ArgumentError
+        If the suffix is another one.
+    """
+    if not is_parquet(path) and path.suffix.lower() != ".csv":
+        raise ArgumentError(
+            f"{path} is neither CSV nor Parquet by its name; choose one that ends in .csv or "
+            ".parquet."
+        )
 
 
 def read_table(path: Path) -> Table:

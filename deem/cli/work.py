@@ -10,6 +10,7 @@ from rich.console import Console
 from deem.cli.inputs import ColumnNames, Expected, read_truth_file, read_votes_file
 from deem.cli.results import (
     accuracy_grid,
+    check_folder,
     file_grid,
     label_columns,
     label_grid,
@@ -17,7 +18,7 @@ from deem.cli.results import (
     skill_grid,
     write_results,
 )
-from deem.cli.tables import is_parquet, write_table
+from deem.cli.tables import check_format, is_parquet, write_table
 from deem.core.votes import Votes
 from deem.estimators.consensus import DEEM, load
 
@@ -40,8 +41,8 @@ def run_fit(
     **params
         Of `DEEM`.
     """
+    check_folder(folder)
     votes = read_votes_file(votes_path, names, n_classes=params.get("n_classes"))
-    folder.mkdir(parents=True, exist_ok=True)
     model = DEEM(**params).fit(votes)
     suffix = ".parquet" if is_parquet(votes_path) else ".csv"
     files = write_results(model, votes, folder, suffix)
@@ -68,13 +69,15 @@ def run_predict(
     names : ColumnNames, optional
         Of the columns.
     out, probabilities_out : Path, optional
-        Where labels and probabilities go, in the formats that their names say.
+        Where labels and probabilities go, in the formats that their names say: .csv or .parquet.
 
     Returns
     -------
     (n_samples,)
         Labels.
     """
+    for path in filter(None, (out, probabilities_out)):
+        check_format(path)
     model, votes = _load(model_path, votes_path, names)
     probabilities = model.predict_proba(votes)
     labels = model.classes_[probabilities.argmax(axis=1)]
