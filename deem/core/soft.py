@@ -1,6 +1,5 @@
 """Votes that are probabilities."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from deem.core.labels import Known, pair_count
 from deem.core.votes import Votes
 from deem.utils.exception import ArgumentError, ShapeError, SoftVotesWarning
+from deem.utils.warning import warn
 
 __all__ = ["read_soft"]
 
@@ -78,4 +78,4 @@ def _normalise(soft: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _warn_soft(text: str) -> None:
-    warnings.warn(f"{text}; check them if that is not intended.", SoftVotesWarning, stacklevel=5)
+    warn(f"{text}; check them if that is not intended.", SoftVotesWarning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from deem.core.votes import Votes
 from deem.estimators.alignment import class_probabilities, solve_map
 from deem.estimators.files import KIND, from_content, to_content
 from deem.estimators.fitting import learn, mean_log_likelihood
-from deem.estimators.health import own_warnings
 from deem.estimators.state import is_wide, read_known
 from deem.estimators.truth import one_of, truth_codes
+from deem.utils.warning import collecting
 
 __all__ = ["DEEM", "load"]
 
@@ -268,12 +267,9 @@ preprocessing_jitter
         params = self.get_params(deep=False)
         known = {name: value for name, value in given.items() if name not in params}
         params |= {name: given[name] for name in params.keys() & given if given[name] is not None}
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with collecting() as raised:
             votes, state = learn(params, predictions, one_of("y", y, "labels", labels), **known)
-        for warning in caught:
-            warnings.warn(warning.message, stacklevel=3)
-        state["health_"]["warnings"] = own_warnings(caught)
+        state["health_"]["warnings"] = raised
         kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
         self.__dict__ = {**kept, **state}
         return votes

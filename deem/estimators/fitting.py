@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ from deem.models.initialization import initialise
 from deem.models.irbm import InverseRBM
 from deem.models.latent_class import LatentClassModel
 from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
+from deem.utils.warning import warn
 
 __all__ = ["AccuracyMonitor", "fit_plan", "learn", "mean_log_likelihood"]
 
@@ -108,10 +108,9 @@ def _names_states(plan: Plan) -> bool:
 def _usable_gold(plan: Plan, codes: NDArray[np.int64]) -> NDArray[np.int64] | None:
     if plan.solver.full_batch and isinstance(plan.model, LatentClassModel):
         return codes
-    warnings.warn(
+    warn(
         'gold is used by the exact solvers of inverse RBMs only; pass solver="exact" to use it.',
         UnusedParameterWarning,
-        stacklevel=2,
     )
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from deem.core.votes import Votes
 from deem.utils.exception import (
     ConstantClassifierWarning,
-    DeemWarning,
     EmptySampleWarning,
     FewSamplesWarning,
     NotConvergedWarning,
@@ -19,8 +17,9 @@ from deem.utils.exception import (
     SingleClassifierWarning,
     SingleClassWarning,
 )
+from deem.utils.warning import warn
 
-__all__ = ["own_warnings", "report", "warn_about_training", "warn_about_votes"]
+__all__ = ["report", "warn_about_training", "warn_about_votes"]
 
 _SHOWN = 5
 _FEW_SAMPLES = 2
@@ -29,20 +28,20 @@ _FEW_SAMPLES = 2
 def warn_about_votes(votes: Votes) -> None:
     """Warn by name of votes that leave the consensus little to work with."""
     if votes.n_classifiers == 1:
-        _warn(SingleClassifierWarning, "there is one classifier, so its votes are the consensus.")
+        warn("there is one classifier, so its votes are the consensus.", SingleClassifierWarning)
     cast = votes.votes_per_classifier()
     if (cast == 0).any():
-        _warn(
-            SilentClassifierWarning,
+        warn(
             f"classifiers {_named(votes.classifiers, cast == 0)} cast no vote and have no "
             "influence; leave them out.",
+            SilentClassifierWarning,
         )
     empty = votes.empty_rows()
     if empty.any():
-        _warn(
-            EmptySampleWarning,
+        warn(
             f"{int(empty.sum())} of {votes.n_samples} samples have no vote and get the class "
             "prior; see health_['empty_samples'].",
+            EmptySampleWarning,
         )
     _warn_about_classes(votes, cast, int((~empty).sum()))
 
@@ -50,34 +49,34 @@ def warn_about_votes(votes: Votes) -> None:
 def _warn_about_classes(votes: Votes, cast: NDArray[np.int64], n_voted: int) -> None:
     used: NDArray[np.bool_] = votes.label_counts() > 0
     if used.any(0).sum() == 1:
-        _warn(
-            SingleClassWarning,
+        warn(
             f"every vote is for class {votes.classes[used.any(0)][0]!s}; there is nothing to "
             "decide.",
+            SingleClassWarning,
         )
         return
     constant: NDArray[np.bool_] = (used.sum(1) == 1) & (cast > 1)
     if constant.any():
-        _warn(
-            ConstantClassifierWarning,
+        warn(
             f"classifiers {_named(votes.classifiers, constant)} always cast the same vote and "
             "carry almost no information; check or leave them out.",
+            ConstantClassifierWarning,
         )
     if n_voted < _FEW_SAMPLES * votes.n_classes:
-        _warn(
-            FewSamplesWarning,
+        warn(
             f"{n_voted} samples with votes are few for {votes.n_classes} classes; the result "
             "rests on the prior and stays close to the vote. Bring more samples.",
+            FewSamplesWarning,
         )
 
 
 def warn_about_training(converged: bool, n_iter: int) -> None:
     """Warn by name if an exact solver stopped at its limit."""
     if not converged:
-        _warn(
-            NotConvergedWarning,
+        warn(
             f"training stopped after {n_iter} passes before its stopping rule held; raise the "
             "tolerance of the solver or look at history_.",
+            NotConvergedWarning,
         )
 
 
@@ -105,16 +104,6 @@ def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int)
         "votes_per_classifier": votes.votes_per_classifier().tolist(),
         "class_use": use.tolist(),
     }
-
-
-def own_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Names and texts of the library's warnings among those caught."""
-    own = [w for w in caught if issubclass(w.category, DeemWarning)]
-    return [f"{w.category.__name__}: {w.message}" for w in own]
-
-
-def _warn(category: type[DeemWarning], text: str) -> None:
-    warnings.warn(text, category, stacklevel=3)
 
 
 def _plain(names: NDArray[Any]) -> list[Any]:

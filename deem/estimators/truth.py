@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from deem.core.reading import match_labels
 from deem.core.votes import Votes
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError, LabelError, MonitorLabelWarning
+from deem.utils.warning import warn
 
 __all__ = ["gold_codes", "one_of", "truth_codes"]
 
@@ -50,11 +50,10 @@ def truth_codes(votes: Votes, truth: Any) -> NDArray[np.int64]:
     codes, _ = _class_codes(votes, match_labels(votes, truth, "y"))
     foreign = int((codes == MISSING).sum())
     if foreign:
-        warnings.warn(
+        warn(
             f"{foreign} of {len(codes)} true labels are not among the classes "
             f"{votes.classes.tolist()[:_SHOWN]} and count as wrong; check their coding.",
             MonitorLabelWarning,
-            stacklevel=3,
         )
     return codes
 

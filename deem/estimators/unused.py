@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from deem.core.model import LatentModel
 from deem.core.solvers import ExactEM, Solver
 from deem.models.irbm import InverseRBM
 from deem.utils.exception import UnusedParameterWarning
+from deem.utils.warning import warn
 
 __all__ = ["warn_about_unused"]
 
@@ -90,6 +90,4 @@ def _set(params: Mapping[str, Any], unset: Mapping[str, Any]) -> list[str]:
 
 def _warn(names: list[str], reason: str, cure: str) -> None:
     if names:
-        warnings.warn(
-            f"{', '.join(names)} set, but {reason}; {cure}.", UnusedParameterWarning, stacklevel=2
-        )
+        warn(f"{', '.join(names)} set, but {reason}; {cure}.", UnusedParameterWarning)

@@ -2,7 +2,10 @@
 
 import contextlib
 import re
+import subprocess
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ import pytest
 from jury import jury, long_form, soft_form
 
 from deem import DEEM
+from deem.core.reading import read_votes
 from deem.utils.exception import (
     ConstantClassifierWarning,
     DeemWarning,
@@ -18,6 +22,7 @@ from deem.utils.exception import (
     EmptySampleWarning,
     FewSamplesWarning,
     MinusOneWarning,
+    NonFiniteError,
     NotConvergedWarning,
     SilentClassifierWarning,
     SingleClassifierWarning,
@@ -237,7 +242,80 @@ def test_warnings_can_be_silenced_but_stay_in_the_report():
     assert fitted.health_["warnings"][0].startswith("SingleClassifierWarning: ")
 
 
-def test_warnings_point_at_the_call():
-    with pytest.warns(SingleClassifierWarning) as caught:
-        DEEM().fit(VOTES[:, [0]])
-    assert caught[0].filename == __file__
+ONE = VOTES[:, [0]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: DEEM().fit(ONE),
+        lambda: DEEM().fit_predict(ONE),
+        lambda: DEEM().set_output(transform="pandas").fit_transform(ONE),
+        lambda: DEEM().fit(VOTES, gold=VOTES[:, 0], epochs=2),
+        lambda: DEEM(**CD).fit(VOTES, gold=VOTES[:, 0]),
+        lambda: read_votes(np.where(VOTES == 0, -1, 1)),
+        lambda: read_votes(2 * soft_form(VOTES, 3)),
+        lambda: DEEM().fit(VOTES).score(VOTES, np.full(len(VOTES), 9)),
+    ],
+)
+def test_warnings_point_at_the_call(call):
+    with pytest.warns(DeemWarning) as caught:
+        call()
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_warning_made_an_error_leaves_the_estimator_as_it_was():
+    fitted = DEEM().fit(VOTES)
+    before = dict(vars(fitted))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeemWarning)
+        with pytest.raises(SingleClassifierWarning):
+            fitted.fit(ONE)
+    assert all(vars(fitted)[name] is value for name, value in before.items())
+
+
+def test_warnings_are_shown_though_the_training_fails():
+    with pytest.warns(SingleClassifierWarning), pytest.raises(NonFiniteError):
+        DEEM(solver="cd", learning_rate=1e160, epochs=9, random_state=0).fit(ONE, VOTES[:, 1])
+
+
+THREADS = """
+import sys, threading, warnings
+import numpy as np
+from deem import DEEM
+from deem.utils.exception import DeemWarning
+
+sys.setswitchinterval(1e-5)
+warnings.simplefilter("ignore", DeemWarning)
+before = list(warnings.filters), warnings._showwarnmsg_impl, warnings.showwarning
+votes = np.random.default_rng(0).integers(0, 3, (60, 1))
+
+def work():
+    for _ in range(10):
+        DEEM().fit(votes)
+
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert (list(warnings.filters), warnings._showwarnmsg_impl, warnings.showwarning) == before
+warnings.warn("still shown")
+"""
+
+
+def test_fits_in_threads_leave_the_warnings_of_the_process_alone():
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "UserWarning: still shown" in done.stderr
+
+
+def test_each_thread_reports_its_own_warnings():
+    with ThreadPoolExecutor(4) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeemWarning)
+        found = list(
+            pool.map(lambda votes: DEEM().fit(votes).health_["warnings"], [ONE, VOTES] * 8)
+        )
+    assert [len(texts) for texts in found] == [1, 0] * 8
