@@ -3,7 +3,7 @@
 Only narwhals touches the frames, and it is imported when a frame arrives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ __all__ = [
     "long_factors",
     "match_labels",
     "open_frame",
+    "task_column",
     "wide_factor",
+    "wide_tasks",
     "wrap_labels",
     "wrap_probabilities",
 ]
@@ -93,8 +95,30 @@ def frame_kind(frame: Any) -> str | None:  # noqa: ANN401
 
 
 def is_long(frame: Any, columns: Mapping[str, str] | None) -> bool:  # noqa: ANN401
-    """Whether a frame has one vote a row."""
-    return columns is not None or set(_ROLES) <= set(frame.columns)
+    """Whether a frame has one vote a row: it has tasks, and workers or labels beside them."""
+    found, given = set(frame.columns), set(columns or ())
+    if given - {"task"}:
+        return True
+    return "task" in given | found and not found.isdisjoint(_ROLES[1:])
+
+
+def task_column(frame: Any, columns: Mapping[str, str] | None) -> str | None:  # noqa: ANN401
+    """Name of the column that names the tasks of a frame with one classifier a column.
+
+    Raises
+    ------
+    ArgumentError
+        If the user named a column that is not there.
+    """
+    name = dict(columns or {}).get("task")
+    if name is None:
+        return "task" if "task" in set(frame.columns) else None
+    if name not in frame.columns:
+        raise ArgumentError(
+            f"columns names the tasks {name!r}, not found among the columns "
+            f"{', '.join(map(repr, frame.columns))}; name the right one, or leave columns out."
+        )
+    return name
 
 
 def long_factors(frame: Any, columns: Mapping[str, str] | None) -> list[Factor]:  # noqa: ANN401
@@ -106,15 +130,22 @@ def long_factors(frame: Any, columns: Mapping[str, str] | None) -> list[Factor]:
         If a column is missing, or a task or a worker is null.
     """
     names = long_columns(frame, columns)
-    factors = [_factorize_series(frame.get_column(name)) for name in names]
-    for role, name, factor in zip(_ROLES[:2], names, factors, strict=False):
-        nulls = int(np.count_nonzero(factor.codes < 0))
-        if nulls:
-            raise ArgumentError(
-                f"column {name!r} ({role}) has {nulls} nulls, but every vote needs a {role}; "
-                "drop these rows or name them."
-            )
-    return factors
+    tasks, workers = (
+        _factorize_names(frame, name, role) for name, role in zip(names, _ROLES[:2], strict=False)
+    )
+    return [tasks, workers, _factorize_series(frame.get_column(names[2]))]
+
+
+def _factorize_names(frame: Any, name: str, role: str) -> Factor:  # noqa: ANN401
+    """Code a column that names tasks or workers."""
+    factor = _factorize_series(frame.get_column(name))
+    nulls = int(np.count_nonzero(factor.codes < 0))
+    if nulls:
+        raise ArgumentError(
+            f"column {name!r} ({role}) has {nulls} nulls, but every vote needs a {role}; "
+            "drop these rows or name them."
+        )
+    return factor
 
 
 def long_columns(frame: Any, columns: Mapping[str, str] | None) -> list[str]:  # noqa: ANN401
@@ -137,9 +168,21 @@ def long_columns(frame: Any, columns: Mapping[str, str] | None) -> list[str]:  #
     return names
 
 
-def wide_factor(frame: Any) -> Factor:  # noqa: ANN401
-    """Labels of a frame with one classifier a column, codes (n_samples, n_classifiers)."""
-    parts = [_factorize_series(frame.get_column(name)) for name in frame.columns]
+def wide_tasks(frame: Any, name: str) -> NDArray[Any]:  # noqa: ANN401
+    """Tasks of a frame with one classifier a column, from the column of this name.
+
+    Raises
+    ------
+    ArgumentError
+        If a task is null.
+    """
+    codes, distinct = _factorize_names(frame, name, "task")
+    return distinct[codes]
+
+
+def wide_factor(frame: Any, names: Sequence[str]) -> Factor:  # noqa: ANN401
+    """Labels in the columns of these names, codes (n_samples, n_classifiers)."""
+    parts = [_factorize_series(frame.get_column(name)) for name in names]
     code_of, distinct = union([part.distinct for part in parts])
     codes = np.empty((len(frame), len(parts)), dtype=np.int32)
     offset = 0

@@ -54,10 +54,11 @@ def read_votes(
         - (n_samples, n_classes, n_classifiers) probabilities, soft votes: axis 1 sums to 1; a
           column of zeros or NaN means "no vote".
         - a scipy sparse (n_samples, n_classifiers) matrix of label + 1; absent means "no vote".
-        - a pandas or polars frame, wide (one classifier a column, the pandas index names the
-          tasks) or long (one vote a row, in the columns task, worker and label). Null means "no
-          vote". In long form tasks and workers come out sorted, and each of several votes of
-          one worker on one task counts. A dict of columns reads like a frame.
+        - a pandas or polars frame, wide (one classifier a column; a column named task is no
+          classifier but names the tasks, and without it the pandas index does) or long (one vote
+          a row, in the columns task, worker and label). Null means "no vote". In long form tasks
+          and workers come out sorted, and each of several votes of one worker on one task
+          counts. A dict of columns reads like a frame.
     n_classes : int, optional
         Integer labels are then codes 0..n_classes - 1; other labels must be this many.
     classes : (n_classes,), optional
@@ -67,7 +68,8 @@ def read_votes(
         ones ignored; any other form must have this many columns.
     columns : mapping, optional
         Names of the columns of a long frame, for instance
-        ``{"task": "item", "worker": "annotator", "label": "value"}``.
+        ``{"task": "item", "worker": "annotator", "label": "value"}``, or of the tasks of a wide
+        one, ``{"task": "item"}``.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def read_votes(
         _check_shape((len(frame), len(frame.columns)))
         if frames.is_long(frame, columns):
             return _read_long(frame, columns, known)
-        return _read_wide(frame, known)
+        return _read_wide(frame, columns, known)
     if columns is not None:
         raise ArgumentError(
             f"columns={columns!r} names the columns of a data frame, but the votes are a "
@@ -153,22 +155,27 @@ def _check_votes(votes: Votes, known: Known) -> Votes:
     return votes
 
 
-def _read_wide(frame: Any, known: Known) -> Votes:  # noqa: ANN401
+def _read_wide(frame: Any, columns: Mapping[str, str] | None, known: Known) -> Votes:  # noqa: ANN401
     """Votes from a frame with one classifier a column."""
-    codes, distinct = frames.wide_factor(frame)
+    task = frames.task_column(frame, columns)
+    voters = [name for name in frame.columns if name != task]
+    _check_shape((len(frame), len(voters)))
+    codes, distinct = frames.wide_factor(frame, voters)
     known.check_width(codes.shape[1])
-    names = to_array(frame.columns)
+    names = to_array(voters)
     if known.classifiers is not None:
-        codes = codes[:, _column_order(frame.columns, known.classifiers.tolist())]
+        codes = codes[:, _column_order(voters, known.classifiers.tolist())]
         names = known.classifiers
     index = getattr(frame.to_native(), "index", None)
+    tasks = None if index is None else index.to_numpy()
     return read_hard(
         Factor(codes, distinct),
         known,
         classifiers=names,
-        tasks=None if index is None else index.to_numpy(),
-        task_name=None if index is None else index.name,
+        tasks=tasks if task is None else frames.wide_tasks(frame, task),
+        task_name=getattr(index, "name", None) if task is None else task,
         frame=frames.frame_kind(frame),
+        form="wide",
     )
 
 
@@ -211,6 +218,7 @@ def _read_long(frame: Any, columns: Mapping[str, str] | None, known: Known) -> V
         classifiers=worker_names,
         frame=frames.frame_kind(frame),
         task_name=frames.long_columns(frame, columns)[0],
+        form="long",
     )
 
 

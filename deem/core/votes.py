@@ -51,6 +51,9 @@ class Votes:
         The kind of data frame that results are wrapped into.
     task_name : str or None
         Name of the task column or index in such results.
+    form : "array", "wide" or "long"
+        What the votes were read from: a frame with one classifier a column is "wide", one with
+        one vote a row "long", anything else an "array".
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Votes:
     weights: NDArray[np.float64] | None = None
     frame: str | None = None
     task_name: str | None = None
+    form: str = "array"
 
     @classmethod
     def from_estimators(

@@ -22,7 +22,7 @@ from deem.core.votes import Votes
 from deem.estimators.alignment import class_probabilities, solve_map
 from deem.estimators.files import KIND, from_content, to_content
 from deem.estimators.fitting import learn, mean_log_likelihood
-from deem.estimators.state import is_wide, read_known
+from deem.estimators.state import become, read_known
 from deem.estimators.truth import one_of, truth_codes
 from deem.utils.warning import collecting
 
@@ -46,7 +46,8 @@ class DEEM(TransformerMixin, BaseEstimator):
     cd_k : int
         Gibbs sweeps between two updates of contrastive divergence.
     deterministic : bool
-        Whether contrastive divergence propagates probabilities in place of draws.
+        Whether contrastive divergence propagates probabilities in place of draws; persistent
+        chains and a `sampler` object always draw.
     learning_rate, momentum, epochs, batch_size : optional
         Of contrastive divergence: 0.001, 0.9, 100, 128.
     device : str
@@ -80,7 +81,8 @@ preprocessing_jitter
     selection : None
         Model selection; not in this version.
     n_restarts : int, optional
-        Trainings of which the one with the best likelihood is kept: 1.
+        Trainings of which the one with the best likelihood is kept: 1. Where the start has no
+        noise ("shares", "mv"), those after the first take "mv_rand".
     n_jobs : int, optional
         Threads for the restarts: 1.
     model : str, LatentModel class or instance, optional
@@ -270,8 +272,7 @@ preprocessing_jitter
         with collecting() as raised:
             votes, state = learn(params, predictions, one_of("y", y, "labels", labels), **known)
         state["health_"]["warnings"] = raised
-        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        self.__dict__ = {**kept, **state}
+        become(self, state)
         return votes
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
@@ -311,7 +312,7 @@ preprocessing_jitter
         """
         votes = read_known(self, predictions)
         probas = class_probabilities(self.model_, votes, self.class_map_)
-        if votes.frame == "pandas" and not is_wide(predictions):
+        if votes.frame == "pandas" and votes.form == "long":
             return wrap_probabilities(votes, probas)
         return probas
 

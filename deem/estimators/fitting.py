@@ -24,8 +24,8 @@ from deem.estimators.alignment import (
     state_probabilities,
 )
 from deem.estimators.health import warn_about_training, warn_about_votes
-from deem.estimators.plan import Plan, make_plan
-from deem.estimators.state import fitted_state, is_wide
+from deem.estimators.plan import Plan, as_numbers, make_plan
+from deem.estimators.state import fitted_state
 from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator
 from deem.models.initialization import initialise
@@ -60,7 +60,13 @@ def learn(
     """
     votes = read_votes(predictions, n_classes=params["n_classes"])
     if sample_weight is not None:
-        votes = _weighted(votes, sample_weight)
+        given = as_numbers("sample_weight", match_labels(votes, sample_weight, "sample_weight"))
+        votes = votes.with_weights(given)
+    if votes.weights is not None and not votes.weights.any():
+        name = "the weight of the votes" if sample_weight is None else "sample_weight"
+        raise ArgumentError(
+            f"{name} is zero for every sample; give at least one a weight above 0."
+        )
     warn_about_votes(votes)
     plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
     known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
@@ -82,18 +88,7 @@ def learn(
     # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
     converged = not plan.solver.full_batch or plan.solver.finished(model.history)
     warn_about_training(converged, model.history.n_epochs)
-    wide = is_wide(predictions)
-    state = fitted_state(model, votes, reference, gold=known, converged=converged, wide=wide)
-    return votes, state
-
-
-def _weighted(votes: Votes, sample_weight: Any) -> Votes:
-    weighted = votes.with_weights(match_labels(votes, sample_weight, "sample_weight"))
-    if not np.any(weighted.weights):
-        raise ArgumentError(
-            "sample_weight is zero for every sample; give at least one a weight above 0."
-        )
-    return weighted
+    return votes, fitted_state(model, votes, reference, gold=known, converged=converged)
 
 
 def _names_states(plan: Plan) -> bool:
@@ -207,8 +202,8 @@ def _start(
 ) -> str | None:
     """Give the model its start; return the method, None if its own parameters stay."""
     if plan.init_method is not None:
-        # Restarts must differ, which the shares of the vote would not.
-        same = index > 0 and plan.init_method == "shares"
+        # Restarts must differ, which starts from the vote alone would not.
+        same = index > 0 and plan.init_method in ("shares", "mv")
         method = "mv_rand" if same else plan.init_method
         initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
         return method

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from deem.core.frames import is_long, task_column
 from deem.core.model import LatentModel
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
@@ -20,7 +22,7 @@ from deem.models.latent_class import LatentClassModel
 if TYPE_CHECKING:
     from deem.estimators.consensus import DEEM
 
-__all__ = ["fitted_state", "is_wide", "read_known"]
+__all__ = ["become", "fitted_state", "read_known"]
 
 
 def fitted_state(
@@ -30,7 +32,6 @@ def fitted_state(
     *,
     gold: NDArray[np.int64] | None = None,
     converged: bool = True,
-    wide: bool = False,
 ) -> dict[str, Any]:
     """Fitted attributes by name.
 
@@ -46,8 +47,6 @@ def fitted_state(
         Class codes known for certain, -1 for unknown; they settle what they name.
     converged : bool
         Whether the stopping rule of the solver held.
-    wide : bool
-        Whether the votes came with one classifier a column.
     """
     states = state_probabilities(model, votes)
     mapping = reference.class_map(states)
@@ -75,9 +74,15 @@ def fitted_state(
         "selection_": None,
     }
     # scikit-learn knows columns by name only if all names are strings
-    if wide and votes.classifiers is not None and all(isinstance(x, str) for x in names):
+    if votes.form == "wide" and all(isinstance(x, str) for x in names):
         state["feature_names_in_"] = np.asarray(names, dtype=object)
     return state
+
+
+def become(estimator: DEEM, state: Mapping[str, Any]) -> None:
+    """Give an estimator other attributes in one step; what the user set beside them stays."""
+    kept = {name: value for name, value in vars(estimator).items() if name != "feature_names_in_"}
+    estimator.__dict__ = {**kept, **state}
 
 
 def read_known(estimator: DEEM, predictions: Any) -> Votes:
@@ -85,21 +90,25 @@ def read_known(estimator: DEEM, predictions: Any) -> Votes:
     check_is_fitted(estimator)
     named = estimator.classifiers_.dtype.kind in "OU"
     from_columns = hasattr(estimator, "feature_names_in_") or not named
-    # scikit-learn would warn of workers from a long table, and not every version of it knows
-    # the columns of polars; read_votes matches both by name.
-    by_name = hasattr(type(predictions), "columns") and not hasattr(predictions, "iloc")
-    if is_wide(predictions) and from_columns and not by_name:
-        validate_data(estimator, predictions, reset=False, skip_check_array=True)
+    features = _features(predictions) if from_columns else None
+    if features is not None:
+        validate_data(estimator, features, reset=False, skip_check_array=True)
     return read_votes(predictions, classes=estimator.classes_, classifiers=estimator.classifiers_)
 
 
-def is_wide(predictions: Any) -> bool:
-    """Whether every column is a classifier, so that scikit-learn's checks of columns apply."""
-    # Votes, lists and lazy frames have no shape; scikit-learn does not look into them
-    if len(getattr(predictions, "shape", ())) != 2:
-        return False
-    columns = getattr(predictions, "columns", None)
-    return columns is None or not {"task", "worker", "label"} <= set(columns)
+def _features(predictions: Any) -> Any:
+    """Classifiers in columns, for scikit-learn's checks of columns; None where these do not apply.
+
+    They would warn of workers from a long table, and not every version of them knows the columns
+    of polars; `read_votes` matches both by name.
+    """
+    if not hasattr(type(predictions), "columns"):
+        # Votes and lists have no shape; scikit-learn does not look into them
+        return predictions if len(getattr(predictions, "shape", ())) == 2 else None
+    if not hasattr(predictions, "iloc") or is_long(predictions, None):
+        return None
+    task = task_column(predictions, None)
+    return predictions if task is None else predictions.drop(columns=task)
 
 
 def _confusion(

@@ -324,6 +324,58 @@ def test_wide_matches_named_classifiers():
         read_votes(frame, classifiers=["a", "c"])
 
 
+WIDE = {"a": [0, 1, 1], "task": ["t3", "t1", "t2"], "b": [1, 1, -1]}
+
+
+@pytest.mark.parametrize(
+    "make", [dict, pd.DataFrame, pl.DataFrame, lambda x: pl.DataFrame(x).lazy()]
+)
+@pytest.mark.parametrize(("name", "columns"), [("task", None), ("item", {"task": "item"})])
+def test_a_task_column_of_a_wide_frame_is_no_classifier(make, name, columns):
+    data = make({name if key == "task" else key: column for key, column in WIDE.items()})
+    votes = read_votes(data, columns=columns)
+    assert votes.tasks.tolist() == WIDE["task"]
+    assert (votes.task_name, votes.form) == (name, "wide")
+    assert votes.classifiers.tolist() == ["a", "b"]
+    assert votes.to_dense().tolist() == [[0, 1], [1, 1], [1, -1]]
+    known = read_votes(data, columns=columns, classes=[0, 1], classifiers=["b", "a"])
+    assert known.to_dense().tolist() == [[1, 0], [1, 1], [-1, 1]]
+
+
+def test_results_of_a_wide_frame_go_by_its_task_column():
+    votes = read_votes(pl.DataFrame(WIDE))
+    rows = [("t3", 5), ("t1", 6), ("t2", 7)]
+    assert wrap_labels(votes, np.array([5, 6, 7])).rows() == rows
+    votes = read_votes(pd.DataFrame(WIDE, index=[7, 8, 9]))
+    assert list(wrap_labels(votes, np.array([5, 6, 7])).items()) == rows
+    assert match_labels(votes, pd.Series([1, 2, 3], ["t1", "t2", "t3"])).tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "columns", "error", "match"),
+    [
+        (
+            WIDE,
+            {"task": "item"},
+            ArgumentError,
+            "the tasks 'item', not found among .* 'a', 'task'",
+        ),
+        (WIDE | {"label": [1, 1, 1]}, None, ArgumentError, "'worker' not found"),
+        (WIDE | {"task": [1, None, 2]}, None, ArgumentError, r"'task' \(task\) has 1 nulls"),
+        ({"task": [1, 2]}, None, ShapeError, r"0 feature\(s\)"),
+    ],
+)
+def test_bad_task_columns(data, columns, error, match):
+    with pytest.raises(error, match=match):
+        read_votes(data, columns=columns)
+
+
+def test_votes_know_the_form_they_came_in():
+    assert read_votes(DENSE).form == "array"
+    assert read_votes(FORMS["pandas"]).take([0]).form == "wide"
+    assert read_votes(FORMS["long pandas"]).form == "long"
+
+
 def test_votes_pass_unchanged(expected):
     assert read_votes(expected) is expected
     assert read_votes(expected, classes=[0, 1, 2], classifiers=list("abc")) is expected

@@ -234,3 +234,18 @@ def test_missing_votes_are_no_votes(expected):
 def test_one_row_at_predict(expected):
     np.testing.assert_allclose(expected.predict_proba(VOTES[:1]), expected.probas_[:1])
     assert expected.predict(VOTES[:1]).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, pl.DataFrame, lambda x: pl.DataFrame(x).to_arrow()]
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_wide_frames_of_every_library(make, named):
+    columns = dict(zip("abc", jury().votes[:, :3].T, strict=True))
+    tasks = {"task": [f"t{i}" for i in range(len(jury().votes))]} if named else {}
+    frame = make(columns | tasks)
+    fitted = DEEM().fit(frame)
+    assert fitted.feature_names_in_.tolist() == ["a", "b", "c"]
+    np.testing.assert_allclose(fitted.transform(frame), fitted.probas_)
+    if make is pd.DataFrame and named:
+        assert fitted.predict(frame).index.tolist() == tasks["task"]
