@@ -400,6 +400,13 @@ def test_the_installed_script_fails_in_one_line():
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
+def test_the_package_runs_as_the_command_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "deem", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"deem {deem.__version__}\n")
+
+
 def test_help_and_version():
     for words in ([], ["--help"], ["fit", "-h"]):
         code, shown, errors = run(*words)

@@ -28,7 +28,8 @@ def plot_weights(
     Parameters
     ----------
     weight : (n_classifiers, n_classes, n_classes) or (n_classifiers, n_classes, H, n_classes)
-        Classifier, vote, hidden unit (if there are several), state of the unit; in nats.
+        Classifier, vote, hidden unit (if there are several), state of the unit; in nats. Of a
+        fitted `DEEM`, it is ``model_.categorical_parameters()[1]``.
     class_names : (n_classes,), optional
         By default the codes.
     classifier_names : (n_classifiers,), optional
@@ -53,12 +54,18 @@ def plot_weights(
     (-2.0, 2.0)
     """
     shape = "(n_classifiers, n_classes, n_classes) or (n_classifiers, n_classes, H, n_classes)"
+    if np.ndim(weight) == 2:
+        raise ShapeError(
+            f"weight has shape {tuple(np.shape(weight))}, expected {shape}; if it is that of a "
+            "model of two classes, pass model_.categorical_parameters()[1]."
+        )
     tables = as_array("weight", weight, (3, 4), shape)
     if tables.ndim == 3:
         tables = tables[:, :, np.newaxis]
     n_classifiers, n_classes, n_units, n_states = tables.shape
     if n_classes != n_states:
-        raise ShapeError(f"weight has shape {np.shape(weight)}, expected {shape}; reshape it.")
+        found = tuple(np.shape(weight))
+        raise ShapeError(f"weight has shape {found}, expected {shape}; reshape it.")
     titles = check_names("classifier_names", classifier_names, n_classifiers, "classifier")
     if n_units > 1:
         titles = [f"{title}\nunit {unit}" for title in titles for unit in range(n_units)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from deem.models.irbm import BinaryIRBM
 from deem.utils.exception import ShapeError
 from deem.visual import plot_weights
 
@@ -42,6 +43,14 @@ def test_zero_weights_have_a_scale():
     # rounding leaves no negative zero
     small = plot_weights(np.full((1, 1, 1), -0.01))
     assert small[0].texts[0].get_text() == "0.0"
+
+
+def test_the_weights_of_two_classes_name_their_cure():
+    model = BinaryIRBM(4, 2)
+    cure = r"pass model_\.categorical_parameters\(\)\[1\]"
+    with pytest.raises(ShapeError, match=rf"weight has shape \(4, 1\), expected .*; if .*{cure}"):
+        plot_weights(model.weight)
+    assert len(plot_weights(model.categorical_parameters()[1])) == 4
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 2), (2, 3, 1, 2)])
