@@ -123,6 +123,12 @@ def test_a_refit_forgets_the_names_of_columns(votes):
     assert not hasattr(estimator.fit(votes), "feature_names_in_")
 
 
+def test_a_refit_keeps_attributes_of_the_user(votes):
+    estimator = DEEM()
+    estimator.note_ = "mine"
+    assert estimator.fit(votes).fit(votes).note_ == "mine"
+
+
 def test_pipeline_feeds_probabilities_to_the_next_step(votes, truth):
     pipeline = make_pipeline(DEEM(), GaussianNB()).fit(votes, truth)
     assert pipeline.score(votes, truth) >= DEEM().fit(votes).score(votes, truth) - 0.02

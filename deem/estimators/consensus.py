@@ -81,8 +81,8 @@ preprocessing_jitter
     selection : None
         Model selection; not in this version.
     n_restarts : int, optional
-        Trainings of which the one with the best likelihood is kept: 1. Where the start has no
-        noise ("shares", "mv"), those after the first take "mv_rand".
+        Trainings, those after the first from "mv_rand" where the start is "shares" or "mv"; the
+        one with the best likelihood is kept: 1.
     n_jobs : int, optional
         Threads for the restarts: 1.
     model : str, LatentModel class or instance, optional

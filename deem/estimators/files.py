@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deem.core.model import Model
 from deem.core.sampler import Sampler
 from deem.core.solvers import SOLVERS, Solver
+from deem.estimators.state import become
 from deem.models import MODELS
 from deem.samplers import SAMPLERS
 from deem.utils.exception import ArgumentError, ModelFileError
@@ -37,12 +39,15 @@ def to_content(estimator: DEEM) -> dict[str, Any]:
     Raises
     ------
     ArgumentError
-        If a parameter, or the model, is of a class that is not registered.
+        If a parameter, or the model, is of a class that is not registered, or a name of a class
+        or classifier is neither text nor a number.
     """
     params = estimator.get_params(deep=False)
     model = estimator.model_
     if MODELS.get(type(model).__name__) is not type(model):
         raise ArgumentError(_refusal("model", model))
+    for name in ("classes_", "classifiers_"):
+        _check_names(name, getattr(estimator, name))
     names = getattr(estimator, "feature_names_in_", None)
     return {
         "params": {name: _encode(name, value) for name, value in params.items()},
@@ -54,6 +59,16 @@ def to_content(estimator: DEEM) -> dict[str, Any]:
     }
 
 
+def _check_names(name: str, names: NDArray[Any]) -> None:
+    odd = [x for x in names.tolist() if not (x is None or isinstance(x, (str, int, float)))]
+    if odd:
+        of = "labels" if name == "classes_" else "classifiers"
+        raise ArgumentError(
+            f"{name} holds {odd[0]!r}, a {type(odd[0]).__name__}, which a model file cannot hold; "
+            f"convert the names of the {of} to strings before fit."
+        )
+
+
 def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
     """Fill an estimator with what `to_content` gave; nothing changes if that fails.
 
@@ -63,7 +78,7 @@ def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
         If a part is missing, or of a class or parameter that this version does not have.
     """
     try:
-        estimator.__dict__ = _state(type(estimator), content)
+        become(estimator, _state(type(estimator), content))
     except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"the file does not hold what this version of DEEM needs ({error}); load it with the "

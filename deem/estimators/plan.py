@@ -24,7 +24,7 @@ from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts
 from deem.utils.exception import ArgumentError, DeviceError, check_choice
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "as_numbers", "make_plan"]
 
 _DEFAULTS: dict[str, Any] = {
     "learning_rate": 0.001,
@@ -63,6 +63,7 @@ _NOT_YET: dict[str, tuple[Any, str]] = {
 }
 _WHOLE = {"hidden_dim": 1, "cd_k": 1, "n_restarts": 1, "epochs": 0, "batch_size": 1}
 _BELOW = {"learning_rate": np.inf, "momentum": 1, "weight_decay": np.inf}
+_OF_VOTES = ("n_classifiers", "n_classes")
 _OPTIONAL = ("n_restarts", *_DEFAULTS)
 
 
@@ -115,6 +116,12 @@ def make_plan(
     """
     _check_parts(params)
     _check_numbers(params)
+    for name, value in (
+        ("class_prior", params["class_prior"]),
+        ("confusion_prior", confusion_prior),
+    ):
+        if value is not None:
+            as_numbers(name, value)
     model = _make_model(params, n_classifiers, n_classes, confusion_prior)
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
@@ -161,10 +168,8 @@ def _check_parts(params: Mapping[str, Any]) -> None:
 
 def _check_numbers(params: Mapping[str, Any]) -> None:
     for name, least in _WHOLE.items():
-        value = params[name]
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not (whole and value >= least) and not (value is None and name in _OPTIONAL):
-            raise ArgumentError(f"{name}={value!r}; it must be an integer of at least {least}.")
+        if not (params[name] is None and name in _OPTIONAL):
+            _check_whole(name, params[name], least)
     for name, limit in _BELOW.items():
         value = params[name]
         number = isinstance(value, Real) and 0 <= float(value) < limit
@@ -173,6 +178,26 @@ def _check_numbers(params: Mapping[str, Any]) -> None:
     n_jobs = params["n_jobs"]
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs != 0):
         raise ArgumentError(f"n_jobs={n_jobs!r}; it must be an integer other than 0.")
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ArgumentError(f"{name}={value!r}; it must be an integer of at least {least}.")
+
+
+def as_numbers(name: str, value: Any) -> np.ndarray:
+    """Array of floats.
+
+    Raises
+    ------
+    ArgumentError
+        If an entry is no number, or the rows differ in length.
+    """
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{name} is no array of numbers ({error}); pass numbers.") from error
 
 
 def _is(value: Any, unset: Any) -> bool:
@@ -208,10 +233,52 @@ def _make_model(
         arguments["hidden_dim"] = params["hidden_dim"]
         arguments["class_prior"] = params["class_prior"]
     arguments |= extra or {}
-    if issubclass(given, InverseRBM) and confusion is not None:
-        counts = PseudoCounts(*(arguments.get("pseudo_counts") or ()))
-        arguments["pseudo_counts"] = counts._replace(confusion_votes=confusion)
-    return given(**arguments)
+    if issubclass(given, InverseRBM):
+        _check_inverse(extra or {})
+        if confusion is not None:
+            counts = PseudoCounts(*(arguments.get("pseudo_counts") or ()))
+            arguments["pseudo_counts"] = counts._replace(confusion_votes=confusion)
+    return _build(given, arguments, extra or {})
+
+
+def _check_inverse(extra: Mapping[str, Any]) -> None:
+    """Check the entries of `model_params` that inverse RBMs share."""
+    if "hidden_dim" in extra:
+        _check_whole("model_params['hidden_dim']", extra["hidden_dim"], 1)
+    if extra.get("class_prior") is not None:
+        as_numbers("model_params['class_prior']", extra["class_prior"])
+    counts = extra.get("pseudo_counts")
+    named = PseudoCounts._fields[:-1]
+    numbers = isinstance(counts, (tuple, list)) and all(
+        isinstance(x, Real) for x in counts[: len(named)]
+    )
+    if counts is not None and not (numbers and len(counts) <= len(PseudoCounts._fields)):
+        raise ArgumentError(
+            f"model_params['pseudo_counts']={counts!r}; pass PseudoCounts or its numbers in "
+            f"order: {', '.join(named)}."
+        )
+
+
+def _build(
+    model_class: type[LatentModel], arguments: dict[str, Any], extra: Mapping[str, Any]
+) -> LatentModel:
+    """Build a model; what `model_params` gave it is refused by name if it does not fit."""
+    taken = inspect.signature(model_class).parameters
+    for name in extra:
+        if name not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            raise ArgumentError(
+                f"model_params has the key {name!r}, but {model_class.__name__} takes: "
+                f"{', '.join(x for x in taken if x not in _OF_VOTES)}; drop or rename it."
+            )
+    try:
+        return model_class(**arguments)
+    except TypeError as error:
+        if not extra:
+            raise
+        raise ArgumentError(
+            f"model_params={dict(extra)!r} has a value that {model_class.__name__} cannot use "
+            f"({error}); pass values of the types that it documents."
+        ) from error
 
 
 def _make_solver(params: Mapping[str, Any], model: LatentModel) -> Solver:
@@ -250,7 +317,8 @@ def _device(device: object, stochastic: bool) -> torch.device:
         # Exact sums over sparse votes are faster on the processor than the way to the device.
         return torch.device("cuda" if stochastic and torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(1, device=device)  # type: ignore[call-overload]
+        # The device "meta" takes tensors but holds no values.
+        torch.zeros(1, device=torch.device(device)).item()  # type: ignore[call-overload]
     except (RuntimeError, TypeError, AssertionError) as error:
         found = "cpu, cuda" if torch.cuda.is_available() else "cpu"
         raise DeviceError(

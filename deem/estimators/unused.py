@@ -27,6 +27,7 @@ _STOCHASTIC: dict[str, Any] = {
     "sampler": "auto",
 }
 _OF_INVERSE_RBMS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
+_WITHOUT_MOMENTUM = ("adam", "adamw")
 _EXACT = 'pass solver="exact" with hidden_dim=1'
 
 
@@ -51,6 +52,7 @@ def warn_about_unused(
         As in ``DEEM.fit``.
     """
     _warn_about_solver(params, solver)
+    _warn_about_restarts(params, model, solver, init_method)
     is_instance = isinstance(params["model"], LatentModel)
     inverse = isinstance(model, InverseRBM)
     if is_instance:
@@ -80,6 +82,23 @@ def _warn_about_solver(params: Mapping[str, Any], solver: Solver) -> None:
         _warn(names, "the exact solver does not use it", 'pass solver="cd"')
     elif handed_in:
         _warn(names, "a solver object has its own", "set it there")
+    elif callable(params["optimizer"]):
+        names = _set(params, {"learning_rate": None, "momentum": None, "weight_decay": 0.0})
+        _warn(names, "an optimizer that is a callable has its own", "set it there")
+    elif params["optimizer"] in _WITHOUT_MOMENTUM:
+        cure = 'pass optimizer="sgd" or "rmsprop"'
+        _warn(_set(params, {"momentum": None}), f"{params['optimizer']} has none", cure)
+
+
+def _warn_about_restarts(
+    params: Mapping[str, Any], model: LatentModel, solver: Solver, init_method: str | None
+) -> None:
+    if params["n_restarts"] in (None, 1):
+        _warn(_set(params, {"n_jobs": None}), "there are no restarts", "pass n_restarts as well")
+    elif solver.full_batch and init_method is None:
+        inverse = isinstance(model, InverseRBM)
+        cure = 'pass init_method="mv_rand"' if inverse else 'pass solver="cd"'
+        _warn(["n_restarts"], "every restart starts from the model as it is", cure)
 
 
 def _set(params: Mapping[str, Any], unset: Mapping[str, Any]) -> list[str]:

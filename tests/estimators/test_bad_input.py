@@ -1,5 +1,6 @@
 """Bad input: a named error that says what to do, and an estimator that stays as it was."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from deem import DEEM
+from deem.core.reading import read_votes
 from deem.models import BinaryIRBM, SoftIRBM
 from deem.utils.exception import (
     ArgumentError,
@@ -92,6 +94,8 @@ BAD_SETTINGS = {
     "negative seed": ({"random_state": -1}, ArgumentError, r"random_state=-1 is no seed"),
     "device": ({"device": "cuda:99"}, DeviceError, r"device='cuda:99' is not there .*cpu"),
     "device name": ({"device": "abacus"}, DeviceError, r"device='abacus' is not there .*cpu"),
+    "no device": ({"device": None}, DeviceError, r'device=None .*; .* Pass device="auto"'),
+    "meta device": ({"device": "meta"}, DeviceError, r"device='meta' .*Pass device=\"auto\""),
     "model": (
         {"model": "RBM"},
         ArgumentError,
@@ -104,7 +108,37 @@ BAD_SETTINGS = {
         r"model_params was given with a model instance",
     ),
     "model params no dict": ({"model_params": 3}, ArgumentError, r"model_params=3; pass a dict"),
-    "foreign model params": ({"model_params": {"depth": 3}}, TypeError, r"argument 'depth'"),
+    "foreign model params": (
+        {"model_params": {"depth": 3}},
+        ArgumentError,
+        r"model_params has the key 'depth', but SoftIRBM takes: hidden_dim, pseudo_counts, cl",
+    ),
+    "counts in model params": (
+        {"model_params": {"pseudo_counts": 3}},
+        ArgumentError,
+        r"model_params\['pseudo_counts'\]=3; pass PseudoCounts or its numbers in order: one_coin,",
+    ),
+    "text counts in model params": (
+        {"model_params": {"pseudo_counts": ("a",)}},
+        ArgumentError,
+        r"model_params\['pseudo_counts'\]=\('a',\); pass",
+    ),
+    "units in model params": (
+        {"model_params": {"hidden_dim": "a"}},
+        ArgumentError,
+        r"model_params\['hidden_dim'\]='a'; it must be an integer of at least 1",
+    ),
+    "prior in model params": (
+        {"model_params": {"class_prior": "a"}},
+        ArgumentError,
+        r"model_params\['class_prior'\] is no array of numbers",
+    ),
+    "class_prior": ({"class_prior": "a"}, ArgumentError, r"class_prior is no array of numbers"),
+    "ragged class_prior": (
+        {"class_prior": [[1], [0, 0]]},
+        ArgumentError,
+        r"class_prior is no array of numbers \(",
+    ),
     "n_jobs": ({"n_jobs": 0}, ArgumentError, r"n_jobs=0; it must be an integer other than 0"),
     "n_jobs text": ({"n_jobs": "all"}, ArgumentError, r"n_jobs='all'; it must be an integer"),
     "model of another size": (
@@ -180,6 +214,16 @@ BAD_COMPANY = {
         ArgumentError,
         r"sample_weight is zero for every sample; give at least one a weight above 0",
     ),
+    "text weights": (
+        {"sample_weight": ["a"] * 60},
+        ArgumentError,
+        r"sample_weight is no array of numbers \(.*\); pass numbers",
+    ),
+    "text prior": (
+        {"confusion_prior": "x"},
+        ArgumentError,
+        r"confusion_prior is no array of numbers",
+    ),
     "epochs": ({"epochs": -3}, ArgumentError, r"epochs=-3; it must be an integer"),
     "batch_size": ({"batch_size": 0}, ArgumentError, r"batch_size=0; it must be an integer"),
     "rate": ({"learning_rate": -3}, ArgumentError, r"learning_rate=-3; it must be"),
@@ -236,6 +280,29 @@ def test_bad_settings(estimator, settings, error, text):
 @pytest.mark.parametrize(("company", "error", "text"), BAD_COMPANY.values(), ids=BAD_COMPANY)
 def test_bad_company_of_the_votes(estimator, company, error, text):
     assert_refused(estimator, lambda: estimator.fit(VOTES, **company), error, text)
+
+
+class Fussy(SoftIRBM):
+    """A model whose constructor fails on text."""
+
+    def __init__(self, scale, **rest):
+        super().__init__(**rest)
+        self.scale = scale + 1
+
+
+def test_model_params_that_fail_within_the_model():
+    text = r"model_params=\{'scale': 'a'\} has a value that Fussy cannot use \(.*\); pass"
+    with pytest.raises(ArgumentError, match=text):
+        DEEM(model=Fussy, model_params={"scale": "a"}).fit(VOTES)
+    with pytest.raises(TypeError, match="missing 1 required"):
+        DEEM(model=Fussy).fit(VOTES)
+    assert DEEM(model=Fussy, model_params={"scale": 1}).fit(VOTES).model_.scale == 2
+
+
+def test_votes_without_any_weight(estimator):
+    votes = dataclasses.replace(read_votes(VOTES), weights=np.zeros(60))
+    text = "the weight of the votes is zero for every sample; give at least one a weight above"
+    assert_refused(estimator, lambda: estimator.fit(votes), ArgumentError, text)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -155,6 +155,35 @@ def test_dates_as_tasks_can_be_saved(tmp_path):
     assert [name[:10] for name in found] == ["2026-01-08"]
 
 
+@pytest.mark.parametrize(
+    ("name", "of", "frame"),
+    [
+        (
+            "classifiers_",
+            "classifiers",
+            pd.DataFrame(COMPLETE, columns=pd.date_range("2026-01-01", periods=5).to_list()),
+        ),
+        ("classes_", "labels", pd.DataFrame(COMPLETE).map(lambda label: (label,))),
+    ],
+)
+def test_names_that_cannot_be_saved(tmp_path, name, of, frame):
+    saved = DEEM().fit(frame)
+    text = f"^{name} holds .*a model file cannot hold; convert the names of the {of} to strings"
+    with pytest.raises(ArgumentError, match=text):
+        saved.save(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_load_keeps_what_the_user_configured(tmp_path):
+    DEEM().fit(COMPLETE).save(tmp_path / "file")
+    loaded = DEEM().set_output(transform="pandas")
+    loaded.note_ = "mine"
+    loaded.fit(pd.DataFrame(COMPLETE, columns=list("abcde"))).load(tmp_path / "file")
+    assert isinstance(loaded.transform(COMPLETE), pd.DataFrame)
+    assert loaded.note_ == "mine"
+    assert not hasattr(loaded, "feature_names_in_")
+
+
 def test_soft_votes_come_back(tmp_path):
     soft = soft_form(COMPLETE, 3)
     saved = DEEM().fit(soft)

@@ -8,6 +8,7 @@ from jury import jury
 from deem import DEEM
 from deem.core.reading import read_votes
 from deem.models import SoftIRBM
+from deem.models.initialization import initialise
 from deem.utils.exception import ArgumentError
 
 CD = {"solver": "cd", "epochs": 3, "batch_size": 32}
@@ -45,6 +46,8 @@ def test_two_estimators_built_before_fitting_are_equal(votes, settings):
 def test_the_model_in_use_is_never_changed(votes, settings):
     model = SoftIRBM(5, 3, settings.get("hidden_dim", 1))
     rest = {k: v for k, v in settings.items() if k not in ("hidden_dim", "init_method")}
+    if "n_restarts" in rest:
+        rest["init_method"] = "rand"
     before = {name: p.clone() for name, p in model.state_dict().items()}
     DEEM(model=model, random_state=0, **rest).fit(votes)
     assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())
@@ -156,6 +159,28 @@ def test_restarts_keep_the_best_likelihood(votes):
     one = DEEM(**settings).fit(votes).history_["objective"][-1]
     best = DEEM(n_restarts=4, **settings).fit(votes).history_["objective"][-1]
     assert best >= one
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("shares", ["shares", "mv_rand", "mv_rand"]),
+        ("mv", ["mv", "mv_rand", "mv_rand"]),
+        ("mv_lo", ["mv_lo", "mv_lo", "mv_lo"]),
+    ],
+)
+def test_restarts_begin_at_different_places(votes, monkeypatch, method, expected):
+    starts, methods = [], []
+
+    def watched(model, votes, method, **settings):
+        initialise(model, votes, method, **settings)
+        methods.append(method)
+        starts.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+
+    monkeypatch.setattr("deem.estimators.fitting.initialise", watched)
+    DEEM(n_restarts=3, init_method=method, random_state=0).fit(votes)
+    assert methods == expected
+    assert len({tuple(start.tolist()) for start in starts}) == 3
 
 
 @pytest.mark.parametrize("settings", [{}, {"solver": "cd", "epochs": 2}])

@@ -250,6 +250,10 @@ def test_more_states_than_can_be_listed(k):
     np.testing.assert_allclose(fitted.confusion_.sum(2), 1)
 
 
+def own_sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.1)
+
+
 UNUSED = {
     "epochs": ({"epochs": 50}, "epochs set, .* exact solver .*; pass solver=.cd"),
     "several": ({"cd_k": 3, "momentum": 0.9}, "momentum, cd_k set, .*solver=.cd"),
@@ -260,6 +264,19 @@ UNUSED = {
     "cd object": (
         {"solver": ContrastiveDivergence(), "cd_k": 3, "epochs": 1},
         "^cd_k set, but a solver object has its own; set it there",
+    ),
+    "momentum of adam": (
+        CD | {"optimizer": "adam", "momentum": 0.9},
+        'momentum set, but adam has none; pass optimizer="sgd" or "rmsprop"',
+    ),
+    "optimizer of one's own": (
+        CD | {"optimizer": own_sgd, "learning_rate": 0.1, "weight_decay": 0.1},
+        "^learning_rate, weight_decay set, but an optimizer that is a callable has its own; set",
+    ),
+    "n_jobs": ({"n_jobs": 2}, "n_jobs set, but there are no restarts; pass n_restarts as well"),
+    "restarts of an instance": (
+        {"model": SoftIRBM(7, 3), "n_restarts": 2},
+        'n_restarts set, but every restart starts from .*init_method="mv_rand"',
     ),
     "use_weighted": ({"use_weighted": False}, 'use_weighted set, .*init_method="mv_rand"'),
     "prior in cd": (CD | {"class_prior": [0.2, 0.3, 0.5]}, 'class_prior set, .*solver="exact"'),
