@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from deem.utils.constants import MISSING
-from deem.utils.exception import ShapeError
+from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["Factor", "factorize", "family", "object_array", "to_array", "union"]
 
@@ -34,7 +34,7 @@ class Factor(NamedTuple):
 
 
 def factorize(values: NDArray[Any]) -> Factor:
-    """Code the entries of an array; None, NaN and pandas' NA are null.
+    """Code the entries of an array; None, NaN, NaT and pandas' NA are null.
 
     Parameters
     ----------
@@ -56,6 +56,9 @@ def factorize(values: NDArray[Any]) -> Factor:
         return _factorize_integers(values)
     if kind == "f":
         return _factorize_floats(values)
+    if kind in "mM" and np.datetime_data(values.dtype)[0] == "ns":
+        # Python has no nanoseconds, so that numpy would make bare integers of them
+        values = values.astype(f"{kind}8[us]")
     codes, distinct = _factorize_objects(values)
     return Factor(codes, distinct.astype(values.dtype) if kind in "US" else distinct)
 
@@ -84,7 +87,8 @@ def _factorize_floats(values: NDArray[Any]) -> Factor:
     null = np.isnan(values)
     if null.all():
         return Factor(np.full(values.shape, MISSING, dtype=np.int32), values[:0].reshape(-1))
-    filled = np.where(null, values[~null][0], values)
+    # in 64 bits, as the bound overflows half precision
+    filled = np.where(null, values[~null][0], values).astype(np.float64, copy=False)
     if (np.abs(filled) < 2**53).all() and (filled == np.floor(filled)).all():
         codes, distinct = _factorize_integers(filled.astype(np.int64))
     else:
@@ -175,8 +179,16 @@ def to_array(data: Any) -> NDArray[Any]:
     ------
     ShapeError
         If nested lists are ragged.
+    ArgumentError
+        If a tensor is sparse.
     """
     if isinstance(data, torch.Tensor):
+        if data.layout != torch.strided:
+            raise ArgumentError(
+                f"the votes are a tensor of layout {data.layout}, expected a dense one; pass "
+                "votes.to_dense(), where an absent entry is the label 0, or a scipy sparse matrix "
+                "of label + 1, where it is no vote."
+            )
         tensor = data.detach().cpu()
         return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
     if isinstance(data, np.ma.MaskedArray):

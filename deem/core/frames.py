@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from deem.core.coding import Factor, factorize, object_array, to_array, union
 from deem.core.votes import Votes
@@ -73,17 +74,31 @@ class Columns:
 
 def open_frame(data: Any) -> Any:  # noqa: ANN401
     """Narwhals frame of a data frame of any library, `Columns` of a dict, None for the rest."""
-    if isinstance(data, Mapping):
+    # one of scipy's sparse formats is a dict
+    if isinstance(data, Mapping) and not issparse(data):
         return Columns(data)
     # asked of the type, as a lazy frame would have to resolve its columns first
     if not hasattr(type(data), "columns"):
         return None
     import narwhals.stable.v1 as nw
 
+    _check_unique(data)
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _check_unique(data: Any) -> None:  # noqa: ANN401
+    """Raise `ShapeError` if a pandas frame has columns of one name, which no other one allows."""
+    if not hasattr(data, "iloc"):
+        return
+    repeated = data.columns[data.columns.duplicated()].unique().tolist()
+    if repeated:
+        raise ShapeError(
+            f"several columns are named {', '.join(map(repr, repeated))}, expected one of each "
+            "name; rename them, as each classifier needs a name of its own."
+        )
 
 
 def frame_kind(frame: Any) -> str | None:  # noqa: ANN401

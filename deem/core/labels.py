@@ -119,18 +119,21 @@ def _means_no_vote(distinct: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _check_labels(found: NDArray[Any]) -> None:
-    """Raise unless numbers are whole, finite and non-negative."""
-    if found.dtype.kind == "f":
-        odd = found[~np.isfinite(found) | (found != np.floor(found))].tolist()
-        if odd:
-            raise ArgumentError(
-                f"the votes contain {odd[0]} (finite whole numbers expected, not inf or "
-                "fractions); recode the labels, or pass soft votes as an array "
-                "(n_samples, n_classes, n_classifiers)."
-            )
-    if found.dtype.kind in "if" and len(found) and found.min() < 0:
+    """Raise unless numbers, those among other objects too, are whole, finite and non-negative."""
+    if found.dtype.kind not in "ifO":
+        return
+    numbers = [label for label in found.tolist() if family(type(label)) in "if"]
+    floats = [label for label in numbers if family(type(label)) == "f"]
+    odd = [label for label in floats if not float(label).is_integer()]
+    if odd:
+        raise ArgumentError(
+            f"the votes contain {odd[0]} (finite whole numbers expected, not inf or "
+            "fractions); recode the labels, or pass soft votes as an array "
+            "(n_samples, n_classes, n_classifiers)."
+        )
+    if min(numbers, default=0) < 0:
         raise LabelError(
-            f"the votes contain the label {found.min()}, but labels must be non-negative and "
+            f"the votes contain the label {min(numbers)}, but labels must be non-negative and "
             "only -1 means a missing vote; recode them as 0, 1, 2, ... or as strings."
         )
 

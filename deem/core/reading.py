@@ -279,9 +279,12 @@ def _read_sparse(data: Any, known: Known) -> Votes:  # noqa: ANN401
     """Votes from a sparse matrix of label + 1."""
     _check_shape(data.shape)
     matrix = sparse.csr_array(data, copy=True)
-    if matrix.nnz < data.nnz:
+    # of coordinates scipy has added up repeated entries by now, of compressed rows it has not
+    stored = data.nnz if data.format == "coo" else matrix.nnz
+    matrix.sum_duplicates()
+    if matrix.nnz < stored:
         raise ArgumentError(
-            f"the sparse votes repeat {data.nnz - matrix.nnz} (row, column) entries, which scipy "
+            f"the sparse votes repeat {stored - matrix.nnz} (row, column) entries, which scipy "
             "would add up; pass a long frame, where several votes of one worker are allowed."
         )
     matrix.eliminate_zeros()

@@ -1,6 +1,6 @@
 """The same votes in every form, and every bad input."""
 
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,7 @@ FORMS = {
     "float with NaN": WITH_NAN,
     "float with -1": DENSE.astype(float),
     "float32": WITH_NAN.astype(np.float32),
+    "float16": WITH_NAN.astype(np.float16),
     "lists": nested(DENSE),
     "objects": np.array(nested(DENSE), dtype=object),
     "objects with NA": with_na(DENSE),
@@ -66,6 +67,9 @@ FORMS = {
     "csr": sparse.csr_matrix(DENSE + 1),
     "csc array": sparse.csc_array((DENSE + 1).astype(float)),
     "coo": sparse.coo_array(DENSE + 1),
+    "bsr": sparse.bsr_array(DENSE + 1),
+    "dia": sparse.dia_array(DENSE + 1),
+    "dok": sparse.dok_array(DENSE + 1),
     "pandas": pd.DataFrame(WITH_NAN),
     "pandas Int64": pd.DataFrame(with_na(DENSE)).astype("Int64"),
     "pandas object": pd.DataFrame(with_na(DENSE)),
@@ -181,6 +185,18 @@ def test_classes_come_back_as_they_went_in(data, classes, kind):
     assert found.dtype.kind == kind
 
 
+@pytest.mark.parametrize("unit", ["D", "s", "us", "ns"])
+def test_dates_come_back_as_dates(unit):
+    days = np.array([["2020-01-02", "NaT"], ["2020-01-02", "2019-05-06"]], dtype=f"M8[{unit}]")
+    votes = read_votes(days)
+    kind = date if unit == "D" else datetime
+    assert votes.classes.tolist() == [kind(2019, 5, 6), kind(2020, 1, 2)]
+    assert votes.to_dense().tolist() == [[1, -1], [1, 0]]
+    if unit == "ns":
+        framed = read_votes(pd.DataFrame(days), classes=votes.classes)
+        assert framed.to_dense().tolist() == [[1, -1], [1, 0]]
+
+
 def test_n_classes():
     assert read_votes([[0, 1]], n_classes=4).classes.tolist() == [0, 1, 2, 3]
     assert read_votes([[True, True]], n_classes=2).classes.tolist() == [False, True]
@@ -226,6 +242,18 @@ def test_given_classes_keep_their_order():
         (sparse.csr_array([[0.5]]), {}, ArgumentError, "store 0.5"),
         (sparse.csr_array([[-1]]), {}, ArgumentError, "store -1"),
         (sparse.coo_array(([1, 1], ([0, 0], [0, 0]))), {}, ArgumentError, "repeat 1"),
+        (sparse.csr_array(([1, 2], [0, 0], [0, 2])), {}, ArgumentError, "repeat 1"),
+        (sparse.csc_array(([1, 2], [0, 0], [0, 2])), {}, ArgumentError, "repeat 1"),
+        ([["cat", -2]], {}, LabelError, "label -2"),
+        ([["cat", 0.5]], {}, ArgumentError, "contain 0.5"),
+        ([["cat", np.inf]], {}, ArgumentError, "contain inf"),
+        (np.array([[np.inf, 1]], dtype=object), {}, ArgumentError, "contain inf"),
+        (np.array([[2**70, -np.inf]], dtype=object), {}, ArgumentError, "contain -inf"),
+        (np.array([["cat", np.float64(np.inf)]], dtype=object), {}, ArgumentError, "contain inf"),
+        (np.array([[2**70, -3]], dtype=object), {}, LabelError, "label -3"),
+        (pd.DataFrame({"a": ["cat"], "b": [-2]}), {}, LabelError, "label -2"),
+        (pd.DataFrame([[0, 1, 1]], columns=list("aba")), {}, ShapeError, "columns are named 'a',"),
+        (torch.eye(2).to_sparse(), {}, ArgumentError, r"sparse_coo, .* pass votes.to_dense\(\)"),
         (long_pandas(), {"columns": {"item": "a"}}, ArgumentError, "key 'item'"),
         (long_pandas(), {"columns": {"task": "a"}}, ArgumentError, "'a' not found .* 'worker'"),
         (long_pandas(task=[None] * 12), {}, ArgumentError, r"'task' \(task\) has 12 nulls"),
