@@ -9,12 +9,13 @@ from scipy import sparse
 
 from deem.core import frames
 from deem.core.coding import Factor, factorize, to_array
-from deem.core.frames import match_labels, wrap_labels, wrap_probabilities
+from deem.core.frames import match_labels
 from deem.core.hard import read_hard
 from deem.core.labels import Known, label_codes, listed, pair_count
 from deem.core.outputs import read_estimators
 from deem.core.soft import read_soft
 from deem.core.votes import Votes
+from deem.core.wrapping import wrap_labels, wrap_probabilities
 from deem.utils.constants import MISSING
 from deem.utils.exception import (
     ArgumentError,
