@@ -9,7 +9,6 @@ from torch.nn.functional import one_hot
 from deem.utils.exception import IntractableError
 
 __all__ = [
-    "centred_basis",
     "enumerate_one_hot",
     "enumerated_log_partition",
     "lift_centred",
@@ -117,8 +116,3 @@ def project_centred(full: Tensor, dim: int) -> Tensor:
     rest = full[..., 1:]
     shift = full[..., :1] / k**0.5 - rest.sum(-1, keepdim=True) / (k - k**0.5)
     return (rest + shift).movedim(-1, dim)
-
-
-def centred_basis(k: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """(k, k - 1): orthonormal basis of the centred subspace that `lift_centred` uses."""
-    return lift_centred(torch.eye(k - 1, dtype=dtype), 0)
