@@ -1,6 +1,7 @@
 """Named series per epoch: what training records and what the plots read."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,22 @@ class History(Mapping):
     def from_dict(cls, content: Mapping[str, Any]) -> "History":
         """Inverse of `to_dict`."""
         history = cls(content["settings"])
-        history._series = {name: list(series) for name, series in content["series"].items()}
+        history._series = {
+            name: [_number(x) for x in series] for name, series in content["series"].items()
+        }
         history.n_epochs = int(content["n_epochs"])
         return history
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """JSON text of the history, also written to `path` if one is given."""
-        text = json.dumps(self.to_dict())
+        """JSON text of the history, also written to `path` if one is given.
+
+        JSON has no such numbers, so NaN becomes null and an infinity the text "inf" or "-inf";
+        ``from_json`` reads both back.
+        """
+        content = self.to_dict()
+        settings = {name: _plain(value) for name, value in content["settings"].items()}
+        series = {name: [_plain(x) for x in values] for name, values in content["series"].items()}
+        text = json.dumps({**content, "settings": settings, "series": series}, allow_nan=False)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
@@ -89,3 +99,13 @@ class History(Mapping):
         """Read a history from JSON text, or from the file at a `Path`."""
         text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
         return cls.from_dict(json.loads(text))
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
+
+
+def _number(value: float | str | None) -> float:
+    return math.nan if value is None else float(value)

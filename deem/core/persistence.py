@@ -4,10 +4,12 @@ Nothing is ever unpickled. The header carries a format version and a sha256 over
 and the JSON, because safetensors itself has no checksum.
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ __all__ = ["FORMAT_VERSION", "read_file", "write_file"]
 FORMAT_VERSION = 1
 """Version written to files; files of later versions are refused."""
 _TENSOR, _ARRAY, _TUPLE, _ITEMS = "__tensor__", "__array__", "__tuple__", "__items__"
+_FLOAT = "__float__"
 
 
 def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
@@ -44,7 +47,7 @@ def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
     ArgumentError
         If the content holds anything else; nothing is written.
     OSError
-        If the folder cannot be written to.
+        If the folder is missing or cannot be written to, or `path` is a folder.
     """
     tensors: dict[str, Tensor] = {}
     header = {
@@ -52,7 +55,7 @@ def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
         "kind": kind,
         "content": _pack(content, tensors, "content"),
     }
-    text = json.dumps(header, separators=(",", ":"))
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False)
     metadata = {"deem": text, "sha256": _checksum(text, tensors)}
     _replace(Path(path), save(tensors, metadata))
 
@@ -122,18 +125,34 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    _check_target(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        # Exclusive creation takes the permissions of any new file from the umask.
+        with temporary.open("xb") as file:
             file.write(data)
-        # mkstemp makes private files; give the usual permissions of a new file instead.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            error.errno or errno.EIO,
+            f"path='{path}' cannot be written ({error.strerror or error}); choose a folder you "
+            "may write to, with room for the file",
+        ) from error
     except BaseException:
-        os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _check_target(path: Path) -> None:
+    folder = path.parent
+    if path.is_dir():
+        raise IsADirectoryError(f"path='{path}' is a folder; add the name of a file.")
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise NotADirectoryError(f"path='{path}': '{folder}' is a file; choose a folder.")
+    raise FileNotFoundError(f"path='{path}': there is no folder '{folder}'; create it first.")
 
 
 def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
@@ -155,6 +174,9 @@ def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
         return {_TUPLE: items} if isinstance(value, tuple) else items
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no NaN and no infinity.
+        return {_FLOAT: str(value)}
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise ArgumentError(
@@ -185,6 +207,8 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return np.array([_unpack(x, tensors) for x in content], dtype=dtype)
     if _ITEMS in value:
         return {k: _unpack(v, tensors) for k, v in value[_ITEMS]}
+    if _FLOAT in value:
+        return float(value[_FLOAT])
     if _TUPLE in value:
         return tuple(_unpack(x, tensors) for x in value[_TUPLE])
     return {k: _unpack(v, tensors) for k, v in value.items()}

@@ -83,6 +83,29 @@ def test_it_comes_back_from_json(history, through, tmp_path):
     assert all(map(equal, back["loss"], history["loss"]))
 
 
+def test_json_has_null_for_nan_and_text_for_infinity():
+    history = History({"tolerance": math.inf, "rate": math.nan, "epochs": 2})
+    history.append(loss=math.inf)
+    history.append(accuracy=0.5)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    text = history.to_json()
+    content = json.loads(text, parse_constant=refuse)
+    assert content["series"] == {"loss": ["inf", None], "accuracy": [None, 0.5]}
+    assert content["settings"] == {"tolerance": "inf", "rate": None, "epochs": 2}
+    back = History.from_json(text)
+    assert all(map(equal, back["loss"], [math.inf, math.nan]))
+    assert all(map(equal, back["accuracy"], [math.nan, 0.5]))
+    assert math.isnan(history["loss"][1])
+
+
+def test_json_with_bare_nan_is_read():
+    back = History.from_json('{"settings": {}, "series": {"loss": [NaN, 1.0]}, "n_epochs": 2}')
+    assert all(map(equal, back["loss"], [math.nan, 1.0]))
+
+
 def test_a_copy_is_independent(history):
     back = History.from_dict(history.to_dict())
     back.append(loss=0.0)

@@ -1,5 +1,7 @@
 """Model files: every kind of damage is noticed, nothing is unpickled, nothing half written."""
 
+import errno
+import json
 import os
 import pickle
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from deem.core import persistence
@@ -117,6 +120,7 @@ def test_arrays(tmp_path, array):
         {"mixed": 1, 2: "keys", None: 3},
         {"__tensor__": "a string, not a tensor"},
         {"__tuple__": [1]},
+        {"__float__": "nan"},
         {"a.b": torch.zeros(1), "a": {"b": torch.ones(2)}},
         {1: torch.zeros(1), "1": torch.ones(2)},
     ],
@@ -229,23 +233,58 @@ def test_no_file_is_told_as_such(tmp_path, name):
         read_file(tmp_path / name)
 
 
-def test_a_folder_that_cannot_be_written_to(path):
-    with pytest.raises(OSError, match="nowhere"):
-        write_file(path.parent / "nowhere" / "file", "Toy", CONTENT)
-    with pytest.raises(OSError, match=r"model\.deem"):
-        write_file(path / "file", "Toy", CONTENT)
+@pytest.mark.parametrize(
+    ("where", "error", "text"),
+    [
+        ("nowhere/file", FileNotFoundError, r"nowhere/file': there is no folder .*; create it"),
+        (
+            "model.deem/file",
+            NotADirectoryError,
+            r"model\.deem/file': .* is a file; choose a folder",
+        ),
+        (".", IsADirectoryError, r"path='.*' is a folder; add the name of a file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_named(path, where, error, text):
+    before = path.read_bytes()
+    with pytest.raises(error, match=text) as caught:
+        write_file(path.parent / where, "Toy", CONTENT)
+    assert ".tmp" not in str(caught.value)
+    assert path.read_bytes() == before
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "hidden.tmp"), PermissionError),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError),
+        (OSError("disk full"), OSError),
+    ],
+)
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch, failure, error):
     before = path.read_bytes()
 
     def fail(*_):
-        raise OSError("disk full")
+        raise failure
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    text = failure.strerror or "disk full"
+    with pytest.raises(error, match=rf"model\.deem' cannot be written \({text}\); ") as caught:
         write_file(path, "Toy", {"epochs": 4})
+    assert ".tmp" not in str(caught.value)
     assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(path, "Toy", {"epochs": 4})
+    monkeypatch.undo()
+    assert same(read_file(path)[1], CONTENT)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
@@ -258,6 +297,47 @@ def test_a_new_file_replaces_the_old_one(path):
 def test_files_have_the_usual_permissions(path):
     (path.parent / "other").write_text("")
     assert path.stat().st_mode == (path.parent / "other").stat().st_mode
+
+
+def test_the_umask_is_left_alone_and_holds(tmp_path, monkeypatch):
+    old = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", None)
+        write_file(tmp_path / "file", "Toy", CONTENT)
+    finally:
+        monkeypatch.undo()
+        os.umask(old)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_name_may_be_as_long_as_the_system_allows(tmp_path):
+    write_file(tmp_path / ("x" * 255), "Toy", CONTENT)
+    assert read_file(tmp_path / ("x" * 255))[0] == "Toy"
+
+
+def stored_header(path):
+    with safe_open(path, "pt") as file:
+        return file.metadata()["deem"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_the_header_is_strict_json_and_keeps_every_float(tmp_path, value):
+    found = round_trip(
+        tmp_path, {"x": [value, 1.0], "array": np.array([value, "a"], dtype=object)}
+    )
+    assert np.array_equal(found["x"], [value, 1.0], equal_nan=True)
+    assert np.array_equal(found["array"][:1].astype(float), [value], equal_nan=True)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    json.loads(stored_header(tmp_path / "file"), parse_constant=refuse)
+
+
+def test_files_with_bare_nan_are_read(tmp_path):
+    text = '{"version":1,"kind":"Toy","content":{"x":[NaN,-Infinity]}}'
+    save_file({}, tmp_path / "file", {"deem": text, "sha256": persistence._checksum(text, {})})
+    assert np.array_equal(read_file(tmp_path / "file")[1]["x"], [np.nan, -np.inf], equal_nan=True)
 
 
 def test_paths_may_be_strings(path):
