@@ -54,6 +54,11 @@ class Dataset:
         """`data` itself if it is a Dataset already, else a Dataset of it."""
         return data if isinstance(data, Dataset) else cls(data)
 
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights, the number of samples where there are none."""
+        return float(len(self)) if self.weights is None else float(self.weights.sum())
+
     def __len__(self) -> int:
         return self.data.n_samples if isinstance(self.data, Votes) else len(self.data)
 

@@ -72,10 +72,17 @@ class Model(nn.Module, ABC):
         )
 
     def prepare(self, data: Dataset) -> None:
-        """Set what the prior takes from the data; exact solvers call it before they start."""
+        """Set what the prior takes from the data; exact solvers call it before they start.
+
+        Model files do not hold it: call it again before ``log_prior`` of a loaded model.
+        """
 
     def log_prior(self) -> Tensor:
-        """Logarithm of the prior density of the parameters up to a constant; 0 without prior."""
+        """Logarithm of the prior density of the parameters up to a constant; 0 without prior.
+
+        A prior that follows the data is that of no data until ``prepare(data)``, also after
+        ``load``.
+        """
         return torch.zeros((), dtype=self.dtype, device=self.device)
 
     def score_samples(self, v: Tensor) -> Tensor:

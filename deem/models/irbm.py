@@ -35,9 +35,10 @@ class InverseRBM(LatentClassModel):
     Attributes
     ----------
     pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
-        Pseudo-counts of the confusions, vote by class, in votes; ``prepare`` sets them.
+        Pseudo-counts of the confusions, vote by class, in votes. ``prepare`` takes them from the
+        data; they are 0 before, and in a loaded model, as model files do not hold them.
     pseudo_samples : scalar Tensor
-        Pseudo-count of every class, in samples.
+        Pseudo-count of every class, in samples; set like ``pseudo_votes``.
     state_codes : (S, hidden_dim) int64 Tensor
         The joint hidden states; empty if there are too many.
     """
@@ -56,12 +57,11 @@ class InverseRBM(LatentClassModel):
     ):
         if hidden_dim < 1:
             raise ArgumentError(f"hidden_dim={hidden_dim}; it must be at least 1.")
-        listed = hidden_dim == 1 or n_classes**hidden_dim <= MAX_JOINT_STATES
-        states = torch.arange(n_classes**hidden_dim if listed else 0)
-        powers = torch.tensor([n_classes**j for j in range(hidden_dim)]).flip(0)
-        codes = (
-            states.unsqueeze(1) // powers % max(n_classes, 1) if listed else states.unsqueeze(1)
-        )
+        codes = torch.empty(0, hidden_dim, dtype=torch.int64)
+        if hidden_dim == 1 or n_classes**hidden_dim <= MAX_JOINT_STATES:
+            powers = torch.tensor([n_classes**j for j in range(hidden_dim)]).flip(0)
+            states = torch.arange(n_classes**hidden_dim).unsqueeze(1)
+            codes = states // powers % max(n_classes, 1)
         super().__init__(n_classifiers, n_classes, codes[:, 0])
         self.hidden_dim = hidden_dim
         self.pseudo_counts = PseudoCounts(*(pseudo_counts or ())).checked(n_classifiers, n_classes)
@@ -93,8 +93,8 @@ class InverseRBM(LatentClassModel):
         """Distribution of independent hidden units with (batch, hidden_dim, n_classes) logits."""
 
     def prepare(self, data: Dataset) -> None:
-        counts, state_counts = self.as_votes(data).share_statistics
-        votes, samples = self.pseudo_counts.tables(counts, state_counts.sum())
+        counts, _ = self.as_votes(data).share_statistics
+        votes, samples = self.pseudo_counts.tables(counts, data.total_weight)
         self.pseudo_votes = torch.from_numpy(votes).to(self.device, self.dtype)
         self.pseudo_samples = torch.tensor(samples, dtype=self.dtype, device=self.device)
 

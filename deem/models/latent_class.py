@@ -235,6 +235,11 @@ class LatentClassModel(BipartiteModel):
                 f"votes have {found[0]} classifiers and {found[1]} classes, "
                 f"the model has {self.n_classifiers} and {self.n_classes}."
             )
+        if self.dtype not in (torch.float32, torch.float64):
+            raise ArgumentError(
+                f"the model has dtype {self.dtype}, but exact sums over votes need float32 or "
+                "float64; call model.float()."
+            )
         values = (
             None
             if votes.values is None

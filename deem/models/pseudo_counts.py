@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["PseudoCounts", "checked_class_prior"]
@@ -90,7 +91,7 @@ class PseudoCounts(NamedTuple):
         counts : (n_classifiers, n_classes, n_classes)
             Votes against shares of the vote, ``Votes.share_statistics``: classifier, vote, class.
         n_samples : float
-            Total weight of the samples, above 0.
+            Total weight of the samples, those without votes included.
 
         Returns
         -------
@@ -100,7 +101,7 @@ class PseudoCounts(NamedTuple):
             For every class.
         """
         k = counts.shape[-1]
-        r = self.sparsity * k**2 / n_samples
+        r = self.sparsity * k**2 / max(n_samples, EPSILON)
         skill = self._skill(counts)[:, None, None]
         popularity = counts.sum((0, 2)) + 1 + r
         wrong = np.tile(popularity[:, None], (1, k))

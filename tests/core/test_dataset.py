@@ -86,3 +86,10 @@ def test_wrap_keeps_a_dataset():
 def test_a_batch_has_at_least_one_row(size):
     with pytest.raises(ArgumentError, match=f"batch_size={size}; it must be at least 1"):
         list(Dataset(torch.zeros(3)).batches(size))
+
+
+def test_the_total_weight_is_the_sum_of_the_weights_or_the_number_of_rows():
+    assert Dataset(torch.zeros(3, 2)).total_weight == 3
+    assert Dataset(torch.zeros(3, 2), weights=torch.tensor([0.5, 0, 2])).total_weight == 2.5
+    votes = read_votes([[0, 1], [1, 1]]).with_weights([2, 5])
+    assert Dataset(votes).total_weight == 7

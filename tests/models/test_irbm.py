@@ -6,12 +6,21 @@ import torch
 from exact import one_hot_states
 from tiny import TINY_MODELS
 
+from deem import DEEM
 from deem.core.dataset import Dataset
 from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence
 from deem.math.random import as_generator
 from deem.models import BinaryIRBM, SoftIRBM, irbm
-from deem.utils.exception import ArgumentError, IntractableError, ShapeError
+from deem.models.initialization import initialise
+from deem.utils.exception import (
+    ArgumentError,
+    EmptySampleWarning,
+    FewSamplesWarning,
+    IntractableError,
+    ShapeError,
+    SilentClassifierWarning,
+)
 
 SOFT, SOFT_TWO, BINARY, BINARY_TWO = TINY_MODELS
 by_name = {"ids": lambda tiny: tiny.name}
@@ -50,6 +59,43 @@ def test_set_parameters_takes_any_energy_in_redundant_form(tiny):
     codes = tiny.visible.argmax(-1).numpy()
     found = model.predict_classes(read_votes(codes, n_classes=model.n_classes))
     assert found.numpy() == pytest.approx(posterior)
+
+
+@pytest.mark.parametrize(("k", "units"), [(10, 20), (2, 70), (2, 1000)])
+def test_many_hidden_units_are_trained_by_sampling(k, units, tmp_path):
+    codes = np.random.default_rng(0).integers(0, k, (40, 5))
+    model = SoftIRBM(5, k, units)
+    assert not model.is_listed
+    assert model.state_codes.shape == (0, units)
+    votes = read_votes(codes, n_classes=k)
+    initialise(model, votes, random_state=0)
+    model.fit(votes, epochs=1, solver=ContrastiveDivergence(), random_state=0)
+    found = model.predict_classes(votes)
+    assert found.sum(1).numpy() == pytest.approx(1, abs=1e-5)
+    model.save(tmp_path / "file")
+    assert torch.equal(SoftIRBM.load(tmp_path / "file").predict_classes(votes), found)
+
+
+@pytest.mark.parametrize(("k", "units"), [(10, 20), (2, 70)])
+def test_the_estimator_takes_many_hidden_units(k, units):
+    codes = np.random.default_rng(0).integers(0, k, (40, 5))
+    fitted = DEEM(n_classes=k, hidden_dim=units, solver="cd", epochs=1, random_state=0).fit(codes)
+    assert fitted.predict_proba(codes).sum(1) == pytest.approx(1, abs=1e-5)
+
+
+def test_one_class_lists_its_one_state_for_any_number_of_units():
+    model = SoftIRBM(3, 1, 70)
+    assert model.state_codes.tolist() == [[0] * 70]
+
+
+def test_the_estimator_gives_the_uniform_prior_where_nobody_voted():
+    with (
+        pytest.warns(EmptySampleWarning),
+        pytest.warns(SilentClassifierWarning),
+        pytest.warns(FewSamplesWarning),
+    ):
+        fitted = DEEM(n_classes=3).fit(-np.ones((5, 4), int))
+    assert fitted.predict_proba([[-1, -1, -1, -1]]) == pytest.approx(np.full((1, 3), 1 / 3))
 
 
 @pytest.mark.parametrize("units", [1, 2])

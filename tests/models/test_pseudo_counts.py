@@ -67,6 +67,15 @@ def test_one_class():
     assert samples > 0
 
 
+@pytest.mark.parametrize("n", [0.0, 1e-300])
+def test_no_weight_leaves_finite_counts(n):
+    votes, samples = PseudoCounts().tables(np.zeros((2, 3, 3)), n)
+    assert np.isfinite(votes).all()
+    assert np.isfinite(samples)
+    shares = votes / votes.sum(1, keepdims=True)
+    assert shares == pytest.approx(np.tile((1 + np.eye(3)) / 4, (2, 1, 1)))
+
+
 def test_known_votes_are_added_class_by_vote():
     known = np.arange(18.0).reshape(2, 3, 3)
     plain, _ = PseudoCounts().tables(COUNTS, 30.0)
