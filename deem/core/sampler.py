@@ -185,7 +185,9 @@ class ChainBuffer:
         self.fresh = fresh
         self.chains: Tensor | None = None
 
-    def take(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+    def take(
+        self, batch: Tensor, generator: torch.Generator, weights: Tensor | None = None
+    ) -> Tensor:
         """Chains to go on with, as many as the first batch had rows.
 
         Parameters
@@ -194,17 +196,30 @@ class ChainBuffer:
             Data; the first batch starts the chains, later ones feed the fresh starts.
         generator : torch.Generator
             On the device of the batch.
+        weights : (batch,), optional
+            How often each row counts; chains start at rows drawn in proportion. Without weights
+            the chains of the first batch start at one row each.
         """
         if self.chains is None:
-            return batch.clone()
+            if weights is None:
+                return batch.clone()
+            return batch[_draw_rows(len(batch), len(batch), generator, weights)]
         restart = (
             torch.rand(len(self.chains), generator=generator, device=batch.device) < self.fresh
         )
-        source = torch.randint(
-            len(batch), (len(self.chains),), generator=generator, device=batch.device
-        )
+        source = _draw_rows(len(batch), len(self.chains), generator, weights)
         return _choose(restart, batch[source], self.chains)
 
     def put(self, chains: Tensor) -> None:
         """Keep the chains for the next batch."""
         self.chains = chains.detach()
+
+
+def _draw_rows(
+    n_rows: int, n_draws: int, generator: torch.Generator, weights: Tensor | None
+) -> Tensor:
+    # A batch without any weight has no row to prefer.
+    if weights is None or not weights.any():
+        return torch.randint(n_rows, (n_draws,), generator=generator, device=generator.device)
+    weights = weights.to(generator.device, torch.float64)
+    return torch.multinomial(weights, n_draws, replacement=True, generator=generator)

@@ -85,14 +85,30 @@ class _Stepped(Solver):
     def state(self) -> dict[str, Any]:
         scheduler = self._scheduler
         return {
+            "classes": self._classes(),
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "scheduler": None if scheduler is None else copy.deepcopy(scheduler.state_dict()),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
+        # Optimizers take over each other's states in silence and fail at the next step.
+        found, expected = state["classes"], self._classes()
+        if found != expected:
+            raise ArgumentError(
+                f"resume= holds the state of optimizer and scheduler {found}, but this "
+                f"{type(self).__name__} has {expected}; pass the optimizer= and scheduler= that "
+                "wrote it."
+            )
         self._optimizer.load_state_dict(state["optimizer"])
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["scheduler"])
+
+    def _classes(self) -> list[str | None]:
+        scheduler = self._scheduler
+        return [
+            type(self._optimizer).__name__,
+            None if scheduler is None else type(scheduler).__name__,
+        ]
 
 
 class _Exact(Solver):
@@ -104,7 +120,7 @@ class _Exact(Solver):
         self.tolerance = tolerance
 
     def finished(self, history: History) -> bool:
-        series = history["objective"]
+        series = history.get("objective", ())
         return len(series) > 1 and abs(series[-1] - series[-2]) <= self.tolerance
 
 
@@ -137,7 +153,7 @@ class ExactEM(_Exact):
             )
         model.prepare(data)
         self._data = model.em_data(data)  # type: ignore[operator]
-        self._total = _total_weight(data)
+        self._total = data.total_weight
 
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """One EM pass."""
@@ -189,7 +205,7 @@ class ExactGradient(_Stepped, _Exact):
         """Build the optimizer; check that the likelihood is exact."""
         model.log_partition()
         model.prepare(data)
-        self._total = _total_weight(data)
+        self._total = data.total_weight
         parameters = [p for p in model.parameters() if p.requires_grad]
         if self.optimizer == "lbfgs":
             self._optimizer = torch.optim.LBFGS(
@@ -305,11 +321,11 @@ class ContrastiveDivergence(_Stepped):
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """One update from the difference of free energies of data and chains."""
         v = as_visible(batch.data, model)
-        start = self._buffer.take(v, generator) if self.persistent else v
+        start = self._buffer.take(v, generator, batch.weights) if self.persistent else v
         chains, metrics = self._advance(model, start, generator)
         if self.persistent:
             self._buffer.put(chains)
-        total = max(_total_weight(batch), EPSILON)
+        total = max(batch.total_weight, EPSILON)
         positive = _weighted(model.free_energy(v), batch.weights).sum() / total
         negative = model.free_energy(chains)
         # A chain that starts at a sample counts as often as the sample.
@@ -353,10 +369,6 @@ def as_visible(data: Tensor | Votes, model: Model) -> Tensor:
     if isinstance(data, Votes):
         return data.one_hot(dtype=model.dtype, device=model.device)
     return data.to(device=model.device, dtype=model.dtype)
-
-
-def _total_weight(data: Dataset) -> float:
-    return float(len(data)) if data.weights is None else float(data.weights.sum())
 
 
 def _weighted(values: Tensor, weights: Tensor | None) -> Tensor:

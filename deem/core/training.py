@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from deem.core.dataset import Dataset
 from deem.core.history import History
 from deem.core.persistence import read_file, write_file
 from deem.core.solvers import Solver
-from deem.utils.exception import ArgumentError, NonFiniteError
+from deem.utils.constants import EPSILON
+from deem.utils.exception import ArgumentError, DeemError, NonFiniteError
 from deem.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Training:
         Planned number of epochs.
     epoch : int
         Epochs done so far.
+    stopped : bool
+        Whether a callback has ended the training; none of the epochs left is run then.
     """
 
     model: Model
@@ -47,11 +51,13 @@ class Training:
     generator: torch.Generator
     epochs: int
     epoch: int = 0
+    stopped: bool = False
 
     def content(self) -> dict[str, Any]:
         """Everything an exact resume needs, as nested plain values and tensors."""
         return {
             "class": type(self.model).__name__,
+            "solver_class": type(self.solver).__name__,
             "model": dict(self.model.state_dict()),
             "solver": self.solver.state(),
             "generator": self.generator.get_state(),
@@ -59,31 +65,47 @@ class Training:
             "epoch": self.epoch,
         }
 
+    def check(self, content: dict[str, Any], where: str) -> None:
+        """Raise `ArgumentError` unless `content`, named `where`, is of such a model and solver."""
+        expected = {"class": type(self.model).__name__, "solver_class": type(self.solver).__name__}
+        for name, role in (("class", "model"), ("solver_class", "solver")):
+            found = content.get(name, "nothing")
+            if found != expected[name]:
+                raise ArgumentError(
+                    f"{where} holds the training of a {role} {found}, but the {role} is a "
+                    f"{expected[name]}; pass the {role} that wrote it, or leave out resume=."
+                )
+        found, wanted = _shapes(content.get("model", {})), _shapes(self.model.state_dict())
+        if found != wanted:
+            raise ArgumentError(
+                f"{where} holds parameters of shapes {found}, but the model has {wanted}; build "
+                "the model with the arguments it had, or leave out resume=."
+            )
+
     def restore(self, content: dict[str, Any]) -> None:
         """Go on where `content` was taken."""
-        if content["class"] != type(self.model).__name__:
-            raise ArgumentError(
-                f"resume= holds a {content['class']}, but the model is a "
-                f"{type(self.model).__name__}."
-            )
         self.model.load_state_dict(content["model"])
         self.solver.restore(content["solver"])
-        self.generator.set_state(content["generator"])
-        self.history = self.model.history = History.from_dict(content["history"])
+        self.history = History.from_dict(content["history"])
         self.epoch = content["epoch"]
+        self.generator.set_state(content["generator"])
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 class Callback:
     """Something called as training goes on; override what you need."""
 
     def on_start(self, training: Training) -> None:
-        """Before the first epoch."""
+        """Before the first epoch, also of a resumed training; may set ``training.stopped``."""
 
     def on_epoch_end(self, training: Training) -> bool | None:
         """After each epoch; True stops the training."""
 
     def on_end(self, training: Training) -> None:
-        """After the last epoch, also when training failed."""
+        """After the last epoch, also when training failed after ``on_start``."""
 
 
 class ProgressBar(Callback):
@@ -127,14 +149,21 @@ class EarlyStopping(Callback):
         self.monitor, self.patience = monitor, patience
         self.min_delta, self.maximise = min_delta, maximise
 
+    def on_start(self, training: Training) -> None:
+        if self.monitor in training.history and self._holds(training.history):
+            training.stopped = True
+
     def on_epoch_end(self, training: Training) -> bool:
         if self.monitor not in training.history:
             raise ArgumentError(
                 f"monitor={self.monitor!r} is not recorded; choose one of: "
                 f"{', '.join(training.history)}."
             )
+        return self._holds(training.history)
+
+    def _holds(self, history: History) -> bool:
         sign = -1 if self.maximise else 1
-        series = [sign * x for x in training.history[self.monitor]]
+        series = [sign * x for x in history[self.monitor]]
         if len(series) <= self.patience:
             return False
         return min(series[-self.patience :]) >= min(series[: -self.patience]) - self.min_delta
@@ -179,7 +208,7 @@ def train(
     model : Model
         Trained in place; its ``history`` is replaced.
     data : Dataset
-        At least one row.
+        At least one row, with weights that do not sum to zero.
     solver : Solver
         Changes the parameters.
     epochs : int, optional
@@ -191,7 +220,8 @@ def train(
     callbacks : sequence of Callback
         Called in order.
     resume : str or Path, optional
-        File of a `Checkpoint`; training goes on as if it had never stopped.
+        File of a `Checkpoint`; training goes on as if it had never stopped. Where the rule of
+        the solver or of `EarlyStopping` holds already, or the epochs are done, nothing changes.
 
     Returns
     -------
@@ -199,6 +229,8 @@ def train(
 
     Raises
     ------
+    ArgumentError
+        If there is nothing to train on, or `resume` does not fit; the model stays as it was.
     NonFiniteError
         If a metric or a parameter is NaN or infinite; the parameters of the last good epoch are
         put back first.
@@ -206,24 +238,69 @@ def train(
     epochs = solver.default_epochs if epochs is None else epochs
     if epochs < 0:
         raise ArgumentError(f"epochs={epochs}; it must be at least 0.")
-    if len(data) == 0:
-        raise ArgumentError("data has no rows; pass at least one sample.")
+    _check_data(data)
     batch_size = None if solver.full_batch else batch_size
-    model.history = History(_settings(solver, epochs, batch_size))
-    training = Training(model, solver, data, model.history, generator, epochs)
-    solver.prepare(model, data, epochs, generator)
-    if resume is not None:
-        training.restore(read_file(resume, _CHECKPOINT)[1])
+    history = History(_settings(solver, epochs, batch_size))
+    training = Training(model, solver, data, history, generator, epochs)
+    _prepare(training, resume)
+    model.history = training.history
     was_training = model.training
-    for callback in callbacks:
-        callback.on_start(training)
+    started: list[Callback] = []
     try:
+        for callback in callbacks:
+            callback.on_start(training)
+            started.append(callback)
         _run_epochs(training, batch_size, callbacks)
     finally:
         model.train(was_training)
-        for callback in callbacks:
-            callback.on_end(training)
+        _end(training, started)
     return training.history
+
+
+def _check_data(data: Dataset) -> None:
+    if len(data) == 0:
+        raise ArgumentError("data has no rows; pass at least one sample.")
+    if data.total_weight < EPSILON:
+        raise ArgumentError(
+            f"the weights of the {len(data)} samples sum to {data.total_weight:g}; a weight is "
+            f"how often a sample counts, so scale them to sum to {EPSILON:g} at least."
+        )
+
+
+def _prepare(training: Training, resume: str | Path | None) -> None:
+    """Prepare the solver and take over the checkpoint; a failure leaves the model as it was."""
+    model, generator, where = training.model, training.generator, f"resume='{resume}'"
+    content = {} if resume is None else read_file(resume, _CHECKPOINT)[1]
+    if resume is not None:
+        training.check(content, where)
+    kept, drawn = _snapshot(model), generator.get_state()
+    try:
+        training.solver.prepare(model, training.data, training.epochs, generator)
+        if resume is not None:
+            _restore(training, content, where)
+    except BaseException:
+        model.load_state_dict(kept)
+        generator.set_state(drawn)
+        raise
+
+
+def _restore(training: Training, content: dict[str, Any], where: str) -> None:
+    try:
+        training.restore(content)
+    except DeemError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ArgumentError(
+            f"{where} does not fit this {type(training.solver).__name__} ({error}); resume with "
+            "the model, solver and settings that wrote it."
+        ) from error
+
+
+def _end(training: Training, callbacks: Sequence[Callback]) -> None:
+    """End every callback in order, also where one of them fails."""
+    with ExitStack() as ends:
+        for callback in reversed(callbacks):
+            ends.callback(callback.on_end, training)
 
 
 def _settings(solver: Solver, epochs: int, batch_size: int | None) -> dict[str, Any]:
@@ -236,10 +313,10 @@ def _settings(solver: Solver, epochs: int, batch_size: int | None) -> dict[str, 
 
 
 def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[Callback]) -> None:
-    model, solver, history = training.model, training.solver, training.history
+    model, history = training.model, training.history
     model.train()
     good = _snapshot(model)
-    while training.epoch < training.epochs:
+    while training.epoch < training.epochs and not _is_over(training):
         metrics, cause = _try_epoch(training, batch_size)
         if not _is_finite(metrics, model):
             model.load_state_dict(good)
@@ -252,8 +329,12 @@ def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[
         history.append(**metrics)
         _LOGGER.debug("epoch %d: %s", training.epoch, metrics)
         stops = [callback.on_epoch_end(training) for callback in callbacks]
-        if solver.finished(history) or any(stops):
-            break
+        training.stopped = training.stopped or any(stops)
+
+
+def _is_over(training: Training) -> bool:
+    """Whether a callback or the solver's rule has ended the training, perhaps before a resume."""
+    return training.stopped or (training.epoch > 0 and training.solver.finished(training.history))
 
 
 def _try_epoch(

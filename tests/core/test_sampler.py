@@ -74,3 +74,25 @@ def test_buffer_restarts_the_share_it_was_asked_to():
     buffer.put(torch.zeros(20_000, 1))
     share = buffer.take(torch.ones(3, 1), as_generator(0)).mean()
     assert abs(share - 0.05) < 5 * (0.05 * 0.95 / 20_000) ** 0.5
+
+
+def test_buffer_draws_fresh_starts_in_proportion_to_the_weights():
+    buffer, batch = ChainBuffer(fresh=1), torch.tensor([[1.0], [2.0], [3.0]])
+    buffer.put(torch.zeros(20_000, 1))
+    chains = buffer.take(batch, as_generator(0), torch.tensor([3.0, 1.0, 0.0]))
+    assert not (chains == 3).any()
+    share = (chains == 1).double().mean()
+    assert abs(share - 0.75) < 5 * (0.75 * 0.25 / 20_000) ** 0.5
+
+
+def test_buffer_draws_its_first_starts_in_proportion_to_the_weights():
+    batch = torch.arange(4.0).unsqueeze(1)
+    chains = ChainBuffer().take(batch, as_generator(0), torch.tensor([0.0, 0.0, 2.0, 0.0]))
+    assert chains.tolist() == [[2.0]] * 4
+
+
+def test_buffer_takes_any_row_of_a_batch_without_weight():
+    buffer, batch = ChainBuffer(fresh=1), torch.tensor([[1.0], [2.0]])
+    buffer.put(torch.zeros(50, 1))
+    chains = buffer.take(batch, as_generator(0), torch.zeros(2))
+    assert set(chains.flatten().tolist()) == {1.0, 2.0}

@@ -20,6 +20,7 @@ from deem.core.solvers import (
 from deem.core.training import train
 from deem.math.random import as_generator
 from deem.models import SoftIRBM
+from deem.models.initialization import initialise
 from deem.samplers import Gibbs
 from deem.utils.exception import ArgumentError, IntractableError
 
@@ -474,9 +475,60 @@ def test_weights_of_cd_count_as_repeated_rows():
 def test_a_batch_without_weight_changes_nothing():
     model, v = SOFT.build(1), SOFT.data(10)
     before = parameters_of(model)
+    batch, generator = Dataset(v, weights=torch.zeros(10)), as_generator(0)
     solver = ContrastiveDivergence(learning_rate=0.1)
-    model.fit(Dataset(v, weights=torch.zeros(10)), epochs=2, solver=solver, random_state=0)
+    solver.prepare(model, batch, 2, generator)
+    solver.step(model, batch, generator)
     assert torch.equal(parameters_of(model), before)
+
+
+def test_fresh_chains_start_where_the_weight_is():
+    seen = []
+
+    class Watch(Sampler):
+        def init(self, model, v):
+            seen.append(v.clone())
+            return SamplerState(v)
+
+        def step(self, model, state, generator):
+            return state
+
+    v = SOFT.visible[:4]
+    data = Dataset(v, weights=torch.tensor([0.0, 0.0, 1.0, 0.0]))
+    solver = ContrastiveDivergence(persistent=True, fresh=1, sampler=Watch())
+    SOFT.build().fit(data, epochs=3, solver=solver, random_state=0)
+    assert len(seen) == 3
+    assert all(torch.equal(start, v[2].expand_as(v)) for start in seen)
+
+
+@pytest.mark.parametrize("solver", [ExactEM(), ExactGradient()], ids=lambda x: type(x).__name__)
+def test_no_epoch_is_not_finished(solver):
+    model = SOFT.build().fit(SOFT.data(5), epochs=0, solver=solver)
+    assert not solver.finished(model.history)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_exact_em_names_the_dtypes_it_knows(dtype):
+    model = SOFT.build(dtype=dtype)
+    text = rf"dtype {dtype}, but exact sums over votes need float32 or float64; call model\.float"
+    with pytest.raises(ArgumentError, match=text):
+        model.fit(SOFT.data(5), solver=ExactEM())
+    with pytest.raises(ArgumentError, match=text):
+        model.predict_classes(read_votes([[0, 1, 2]]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("tiny", ONE_UNIT, **by_name)
+@pytest.mark.parametrize("solver", [ExactEM(), ExactGradient()], ids=lambda x: type(x).__name__)
+def test_votes_that_say_nothing_end_in_the_prior(tiny, dtype, solver):
+    k = tiny.arguments.get("n_classes", 2)
+    silent = read_votes(-np.ones((5, tiny.arguments["n_classifiers"]), int), n_classes=k)
+    unheard = read_votes([[0, 1, 1], [-1, -1, -1]], n_classes=k).with_weights([0, 1])
+    for votes in (silent, unheard):
+        model = initialise(tiny.cls(**tiny.arguments).to(dtype), votes, "shares")
+        model.fit(votes, solver=solver)
+        assert model.class_tables()[0].numpy() == pytest.approx(1 / k, abs=1e-3)
+        assert model.predict_classes(silent).numpy() == pytest.approx(1 / k, abs=1e-3)
 
 
 def test_missing_votes_bias_nothing():

@@ -14,7 +14,12 @@ from deem.core.persistence import read_file, write_file
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient, Solver
 from deem.core.training import Callback, Checkpoint, EarlyStopping, train
 from deem.math.random import as_generator
-from deem.utils.exception import ArgumentError, ModelFileError, NonFiniteError
+from deem.utils.exception import (
+    ArgumentError,
+    IntractableError,
+    ModelFileError,
+    NonFiniteError,
+)
 
 SOFT, SOFT_TWO, BINARY, _ = TINY_MODELS
 
@@ -57,11 +62,11 @@ class Scripted(Solver):
         return {"loss": torch.tensor(loss)}
 
 
-def run(solver, callbacks=(), epochs=None, model=None, **options):
+def run(solver, callbacks=(), epochs=None, model=None, data=None, **options):
     model = SOFT.build() if model is None else model
     epochs = len(solver.losses) if epochs is None else epochs
     model.fit(
-        SOFT.data(8),
+        SOFT.data(8) if data is None else data,
         epochs=epochs,
         batch_size=None,
         solver=solver,
@@ -114,6 +119,28 @@ def test_a_failing_callback_ends_the_others_and_passes_its_error_on():
         run(Scripted([1, 1]), [Fails(), Recorder("a", log)], model=model)
     assert log[-1] == ("a", "end", 1)
     assert not model.training
+
+
+def test_a_callback_that_fails_to_start_ends_those_that_started():
+    class Fails(Recorder):
+        def on_start(self, training):
+            raise RuntimeError("no")
+
+    log = []
+    with pytest.raises(RuntimeError, match="no"):
+        run(Scripted([1]), [Recorder("a", log), Fails("b", log), Recorder("c", log)])
+    assert log == [("a", "start", 0), ("a", "end", 0)]
+
+
+def test_a_callback_that_fails_to_end_leaves_the_others_to_theirs():
+    class Fails(Recorder):
+        def on_end(self, training):
+            raise RuntimeError("no")
+
+    log = []
+    with pytest.raises(RuntimeError, match="no"):
+        run(Scripted([1]), [Fails("a", log), Recorder("b", log)])
+    assert log[-1] == ("b", "end", 1)
 
 
 def test_a_callback_may_amend_the_history():
@@ -188,6 +215,10 @@ def test_training_checks_its_arguments():
         model.fit(SOFT.data(3), epochs=-1)
     with pytest.raises(ArgumentError, match="data has no rows"):
         model.fit(SOFT.data(3)[:0])
+    for weight in (0, 1e-300):
+        data = Dataset(SOFT.data(3), weights=torch.full((3,), weight, dtype=torch.float64))
+        with pytest.raises(ArgumentError, match=r"weights of the 3 samples sum to (0|3e-300); "):
+            model.fit(data)
     with pytest.raises(ArgumentError, match="batch_size=0"):
         model.fit(SOFT.data(3), batch_size=0, solver=ContrastiveDivergence())
     with pytest.raises(ArgumentError, match="set the learning rate on the solver"):
@@ -373,6 +404,71 @@ def test_a_finished_training_has_nothing_to_resume(tmp_path):
     assert again.history["loss"] == [1, 2]
 
 
+FINISHED = {
+    "EM": lambda: ExactEM(),
+    "lbfgs": lambda: ExactGradient(),
+    "adam": lambda: ExactGradient("adam", 0.1, tolerance=0.02),
+}
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_a_resume_after_the_rule_held_changes_nothing(name, tmp_path):
+    path = tmp_path / "file"
+    v = SOFT.data(40)
+    first = SOFT.build().fit(v, solver=FINISHED[name](), callbacks=[Checkpoint(path)])
+    assert 1 < first.history.n_epochs < 500
+    again = SOFT.build(9).fit(
+        v, solver=FINISHED[name](), callbacks=[Checkpoint(path)], resume=path
+    )
+    assert_identical(state_of(again), state_of(first))
+    assert read_file(path)[1]["epoch"] == first.history.n_epochs
+
+
+@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_resume_before_the_rule_held_ends_where_it_would_have(name, epoch, tmp_path):
+    path = tmp_path / "file"
+    v = SOFT.data(40)
+    whole = SOFT.build().fit(v, solver=FINISHED[name]())
+    with pytest.raises(KeyboardInterrupt):
+        SOFT.build().fit(
+            v, solver=FINISHED[name](), callbacks=[Checkpoint(path), Interrupt(epoch)]
+        )
+    resumed = SOFT.build(9).fit(v, solver=FINISHED[name](), resume=path)
+    assert_identical(state_of(resumed), state_of(whole))
+
+
+def test_a_sharper_rule_goes_on(tmp_path):
+    path = tmp_path / "file"
+    v = SOFT.data(40)
+    first = SOFT.build().fit(v, solver=ExactEM(), callbacks=[Checkpoint(path)])
+    again = SOFT.build().fit(v, solver=ExactEM(tolerance=1e-6), resume=path)
+    whole = SOFT.build().fit(v, solver=ExactEM(tolerance=1e-6))
+    assert first.history.n_epochs < again.history.n_epochs
+    assert dict(again.history) == dict(whole.history)
+
+
+def test_a_resume_after_early_stopping_changes_nothing(tmp_path):
+    path = tmp_path / "file"
+    losses = [5, 4, 4, 4, 4, 4]
+    first = run(Scripted(losses), [EarlyStopping("loss", patience=2), Checkpoint(path)])
+    assert first.history.n_epochs == 4
+    stopping = EarlyStopping("loss", patience=2)
+    again = run(Scripted([]), [stopping], epochs=6, resume=path, model=SOFT.build(9))
+    assert_identical(state_of(again), state_of(first))
+    patient = EarlyStopping("loss", patience=3)
+    later = run(Scripted([4, 4]), [patient], epochs=6, resume=path)
+    assert later.history.n_epochs == 5
+
+
+def test_a_callback_may_stop_a_training_before_it_starts():
+    class Stops(Callback):
+        def on_start(self, training):
+            training.stopped = True
+
+    assert run(Scripted([1, 1]), [Stops()]).history.n_epochs == 0
+
+
 def test_a_checkpoint_is_written_every_so_often(tmp_path):
     path = tmp_path / "file"
     seen = []
@@ -389,7 +485,9 @@ def test_a_checkpoint_is_written_every_so_often(tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     path = tmp_path / "file"
     run(Scripted([1]), [Checkpoint(path)])
-    with pytest.raises(ArgumentError, match="resume= holds a SoftIRBM, but the model is a Binary"):
+    with pytest.raises(
+        ArgumentError, match="holds .* a model SoftIRBM, but the model is a Binary"
+    ):
         BINARY.build().fit(BINARY.data(5), epochs=2, solver=Scripted([1]), resume=path)
 
 
@@ -399,18 +497,85 @@ def test_a_model_file_is_no_checkpoint(tmp_path):
     with pytest.raises(ModelFileError, match="holds a SoftIRBM, expected a Checkpoint"):
         run(Scripted([1]), resume=path)
     write_file(path, "Checkpoint", {"class": "Other"})
-    with pytest.raises(ArgumentError, match="holds a Other"):
+    with pytest.raises(ArgumentError, match="resume='.*file' holds the training of a model Other"):
         run(Scripted([1]), resume=path)
 
 
-def test_a_failed_resume_leaves_the_model_as_it_was(tmp_path):
+def state_of(model):
+    """All that a failed resume must leave alone."""
+    return copy.deepcopy([dict(model.state_dict()), model.history.to_dict()])
+
+
+def refuse(model, data, path, error, text, solver):
+    """A resume that does not fit says so and changes nothing, the generator included."""
+    before, generator = state_of(model), as_generator(5)
+    drawn = generator.get_state()
+    with pytest.raises(error, match=text):
+        model.fit(data, epochs=9, solver=solver, resume=path, random_state=generator)
+    assert_identical(state_of(model), before)
+    assert torch.equal(generator.get_state(), drawn)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """File of two epochs of CD with momentum."""
     path = tmp_path / "file"
-    run(Scripted([1]), [Checkpoint(path)])
-    other = SOFT_TWO.build()
-    kept = copy.deepcopy(other.state_dict())
-    with pytest.raises(Exception, match="size mismatch|resume="):
-        other.fit(SOFT_TWO.data(5), epochs=2, solver=Scripted([1]), resume=path)
-    assert all(torch.equal(kept[name], x) for name, x in other.state_dict().items())
+    solver = ContrastiveDivergence(momentum=0.5, scheduler="step")
+    run(solver, [Checkpoint(path)], epochs=2)
+    return path
+
+
+@pytest.fixture
+def trained():
+    return run(Scripted([3, 2]))
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(checkpoint):
+    model = run(Scripted([1]), model=SOFT_TWO.build(), data=SOFT_TWO.data(8))
+    text = r"resume='.*file' holds parameters of shapes .*\(3, 2, 1, 2\).* has .*\(4, 2, 2, 2\)"
+    refuse(model, SOFT_TWO.data(5), checkpoint, ArgumentError, text, ContrastiveDivergence())
+
+
+@pytest.mark.parametrize("solver", [ExactEM(), Scripted([1])], ids=lambda x: type(x).__name__)
+def test_a_checkpoint_of_another_solver_is_refused(checkpoint, trained, solver):
+    text = f"a solver ContrastiveDivergence, but the solver is a {type(solver).__name__}; pass"
+    refuse(trained, SOFT.data(8), checkpoint, ArgumentError, text, solver)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"optimizer": "adam", "scheduler": "step"}, r"\['Adam', 'StepLR'\]"),
+        ({"scheduler": "cosine"}, r"\['SGD', 'CosineAnnealingLR'\]"),
+        ({}, r"\['SGD', None\]"),
+    ],
+)
+def test_a_checkpoint_of_another_optimizer_is_refused(checkpoint, trained, options, found):
+    text = rf"optimizer and scheduler \['SGD', 'StepLR'\], but .* has {found}; pass"
+    solver = ContrastiveDivergence(**options)
+    refuse(trained, SOFT.data(8), checkpoint, ArgumentError, text, solver)
+
+
+@pytest.mark.parametrize("lost", ["solver", "history", "epoch", "generator"])
+def test_a_checkpoint_with_a_part_missing_is_refused(checkpoint, trained, lost):
+    content = read_file(checkpoint)[1]
+    write_file(checkpoint, "Checkpoint", {k: v for k, v in content.items() if k != lost})
+    solver = ContrastiveDivergence(momentum=0.5, scheduler="step")
+    text = f"resume='.*' does not fit this ContrastiveDivergence .*{lost}"
+    refuse(trained, SOFT.data(8), checkpoint, ArgumentError, text, solver)
+
+
+def test_a_failing_prepare_leaves_the_model_as_it_was(checkpoint, trained):
+    class Fails(ContrastiveDivergence):
+        def prepare(self, model, data, epochs, generator):
+            torch.nn.init.zeros_(model.free_weight)
+            torch.rand(3, generator=generator)
+            raise RuntimeError("no")
+
+    refuse(trained, SOFT.data(8), None, RuntimeError, "no", Fails())
+    text = "has no closed M-step"
+    model = run(Scripted([1]), model=SOFT_TWO.build(), data=SOFT_TWO.data(8))
+    refuse(model, SOFT_TWO.data(8), None, IntractableError, text, ExactEM())
 
 
 def test_train_returns_the_history_of_the_model():
