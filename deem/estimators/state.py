@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from deem.core.frames import is_long, task_column
+from deem.core.frames import is_long, open_frame, task_column
 from deem.core.model import LatentModel
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
@@ -105,9 +105,12 @@ def _features(predictions: Any) -> Any:
     if not hasattr(type(predictions), "columns"):
         # Votes and lists have no shape; scikit-learn does not look into them
         return predictions if len(getattr(predictions, "shape", ())) == 2 else None
-    if not hasattr(predictions, "iloc") or is_long(predictions, None):
+    if not hasattr(predictions, "iloc"):
         return None
-    task = task_column(predictions, None)
+    frame = open_frame(predictions)
+    if is_long(frame, None):
+        return None
+    task = task_column(frame, None)
     return predictions if task is None else predictions.drop(columns=task)
 
 

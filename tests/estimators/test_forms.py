@@ -249,3 +249,19 @@ def test_wide_frames_of_every_library(make, named):
     np.testing.assert_allclose(fitted.transform(frame), fitted.probas_)
     if make is pd.DataFrame and named:
         assert fitted.predict(frame).index.tolist() == tasks["task"]
+
+
+def test_repeated_columns_are_refused_in_predict_as_in_fit():
+    frame = pd.DataFrame(jury().votes[:, :3], columns=list("abc"))
+    fitted = DEEM().fit(frame)
+    frame.columns = list("aba")
+    for method in (fitted.predict, DEEM().fit):
+        with pytest.raises(ArgumentError, match="several columns are named 'a'"):
+            method(frame)
+
+
+def test_accuracy_of_labels_in_a_frame_of_one_column():
+    frame = pd.DataFrame(jury().votes)
+    fitted = DEEM().fit(frame)
+    truth = pd.DataFrame({"label": jury().truth})
+    assert fitted.score(frame, truth) == fitted.score(frame, jury().truth)
