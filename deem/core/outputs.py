@@ -42,7 +42,8 @@ def read_estimators(
     Raises
     ------
     ArgumentError
-        If an estimator is not fitted, lacks the method, or predicts what is not in its ``classes_``.
+        If an estimator is not fitted, lacks the method, or predicts what is not in its
+        ``classes_``.
     ShapeError
         If there is no estimator, or one has not a single output for each sample.
 
