@@ -246,7 +246,12 @@ def _objective(model: LatentModel, data: Dataset) -> float:
 @torch.no_grad()
 def mean_log_likelihood(model: LatentModel, data: Dataset) -> float:
     """Mean log-probability of a sample, in nats, weighted."""
+    if not data.total_weight > 0:
+        raise ArgumentError(
+            f"the votes have {len(data)} samples of total weight 0, which have no mean "
+            "log-likelihood; give at least one sample a weight above 0."
+        )
     scores = model.log_likelihood(data).cpu().double()
     if data.weights is None:
         return float(scores.mean())
-    return float((scores * data.weights).sum() / data.weights.sum())
+    return float((scores * data.weights).sum() / data.total_weight)

@@ -15,7 +15,7 @@ from deem.estimators.alignment import (
     solve_map,
 )
 from deem.models import SoftIRBM
-from deem.utils.exception import LabelError
+from deem.utils.exception import ArgumentError, LabelError
 
 ORDERS = {2: np.array([1, 0]), 3: np.array([2, 0, 1])}
 PERMUTATION = ORDERS[3]
@@ -164,6 +164,14 @@ def test_score_without_labels_is_the_mean_log_likelihood(votes, fitted):
     logits = fitted.model_.class_logits(read_votes(votes))
     expected = logits.detach().logsumexp(1).mean().item()
     assert fitted.score(votes) == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_without_labels_needs_a_sample_with_weight(votes, fitted):
+    weightless = read_votes(votes).with_weights(np.zeros(len(votes)))
+    with pytest.raises(ArgumentError, match=r"samples of total weight 0, .* no mean"):
+        fitted.score(weightless)
+    one = read_votes(votes).with_weights(np.arange(len(votes)) == 5)
+    assert fitted.score(one) == pytest.approx(fitted.score(votes[5:6]))
 
 
 def test_soft_votes_are_aligned_too(votes):
