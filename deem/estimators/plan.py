@@ -32,20 +32,15 @@ _DEFAULTS: dict[str, Any] = {
     "epochs": 100,
     "batch_size": 128,
 }
-_CHOICES: dict[str, tuple] = {
-    "init_method": (None, *STARTS),
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "init_method": STARTS,
     "solver": ("auto", "exact", "cd", "pcd"),
     "sampler": ("auto", "gibbs", "gwg", "dlp"),
     "optimizer": OPTIMIZERS,
-    "scheduler": (None, *SCHEDULERS),
-    "selection": (None, "auto"),
-    "preprocessing_activation": (
-        *(None, "sparsemax", "entmax", "ultramax"),
-        *("softmax", "relu", "gelu", "silu"),
-    ),
-    "preprocessing_init": ("identity", "rand", "mv", "default"),
+    "scheduler": SCHEDULERS,
 }
 _LAYERS, _AUTOMATIC = "multinomial layers", "automatic hyperparameters"
+_GRADIENT = "a gradient-informed sampler"
 _NOT_YET: dict[str, tuple[Any, str]] = {
     "use_preprocessing": (False, _LAYERS),
     "preprocessing_layers": (None, _LAYERS),
@@ -55,8 +50,8 @@ _NOT_YET: dict[str, tuple[Any, str]] = {
     "preprocessing_one_hot": (False, _LAYERS),
     "preprocessing_use_softmax": (True, _LAYERS),
     "preprocessing_jitter": (0.005, _LAYERS),
-    "sampler_steps": (5, "a gradient-informed sampler"),
-    "sampler_oh_mode": (False, "a gradient-informed sampler"),
+    "sampler_steps": (5, _GRADIENT),
+    "sampler_oh_mode": (False, _GRADIENT),
     "auto_hyperparameters": (False, _AUTOMATIC),
     "model_dir": (None, _AUTOMATIC),
     "selection": (None, "model selection"),
@@ -152,17 +147,14 @@ def _init_method(params: Mapping[str, Any], model: LatentModel, stochastic: bool
 def _check_parts(params: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
         if isinstance(params[name], str):
-            check_choice(name, params[name], [choice for choice in choices if choice is not None])
-    for name, (unset, part) in _NOT_YET.items():
-        if not _is(params[name], unset):
-            raise ArgumentError(
-                f"{name}={params[name]!r} asks for {part}, which this version does not have; "
-                f"leave it at {unset!r}."
-            )
-    if params["sampler"] in ("gwg", "dlp"):
+            check_choice(name, params[name], choices)
+    asked = {name: row for name, row in _NOT_YET.items() if not _is(params[name], row[0])}
+    if isinstance(params["sampler"], str) and params["sampler"] in ("gwg", "dlp"):
+        asked["sampler"] = ("auto", _GRADIENT)
+    for name, (unset, part) in asked.items():
         raise ArgumentError(
-            f"sampler={params['sampler']!r} asks for a gradient-informed sampler, which this "
-            'version does not have; use "gibbs".'
+            f"{name}={params[name]!r} asks for {part}, which this version does not have; "
+            f"leave it at {unset!r}."
         )
 
 
