@@ -178,7 +178,8 @@ def fit_plan(
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
         method = None
         if isinstance(model, InverseRBM):
-            method = _start(model, votes, plan, use_weighted, index, seed)
+            # Equal rows are merged there, and the solver finds the statistics of the start.
+            method = _start(model, model.as_votes(data), plan, use_weighted, index, seed)
         model.fit(
             data,
             epochs=plan.epochs,

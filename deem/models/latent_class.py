@@ -203,11 +203,15 @@ class LatentClassModel(BipartiteModel):
             In nats, over all samples, at the parameters before the step.
         """
         log_state, table = self.log_tables()
-        known = torch.full((self.n_classes, len(log_state)), -torch.inf).to(table)
-        known[self.state_class, torch.arange(len(log_state), device=known.device)] = 0
-        statistics = em_statistics(rows, torch.cat([table.flatten(0, 1), known]), log_state)
+        votes = table.flatten(0, 1)
+        with_known = votes
+        if rows.column_range[1] >= len(votes):
+            known = torch.full((self.n_classes, len(log_state)), -torch.inf).to(table)
+            known[self.state_class, torch.arange(len(log_state), device=known.device)] = 0
+            with_known = torch.cat([votes, known])
+        statistics = em_statistics(rows, with_known, log_state)
         log_prior = self.log_prior_of(log_state, table)
-        counts = statistics.counts[: -self.n_classes].reshape(table.shape)
+        counts = statistics.counts[: len(votes)].reshape(table.shape)
         self.m_step(counts, statistics.state_counts)
         return statistics.log_likelihood, log_prior
 
