@@ -38,6 +38,12 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": ("auto", "gibbs", "gwg", "dlp"),
     "optimizer": OPTIMIZERS,
     "scheduler": SCHEDULERS,
+    "selection": ("auto",),
+    "preprocessing_activation": (
+        *("sparsemax", "entmax", "ultramax"),
+        *("softmax", "relu", "gelu", "silu"),
+    ),
+    "preprocessing_init": ("identity", "rand", "mv", "default"),
 }
 _LAYERS, _AUTOMATIC = "multinomial layers", "automatic hyperparameters"
 _GRADIENT = "a gradient-informed sampler"

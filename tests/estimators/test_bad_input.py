@@ -164,6 +164,9 @@ CHOICES = {
     "sampler": "auto, gibbs, gwg, dlp",
     "optimizer": "sgd, adam, adamw, rmsprop",
     "scheduler": "none, cosine, step, onecycle, lookahead",
+    "selection": "auto",
+    "preprocessing_activation": "sparsemax, entmax, ultramax, softmax, relu, gelu, silu",
+    "preprocessing_init": "identity, rand, mv, default",
 }
 BAD_SETTINGS |= {
     f"unknown {name}": (
