@@ -1,4 +1,4 @@
-"""A fitted `DEEM` as plain values, and back; persistence itself is in the core."""
+"""A fitted estimator as plain values, and back; persistence itself is in the core."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from deem.samplers import SAMPLERS
 from deem.utils.exception import ArgumentError, ModelFileError
 
 if TYPE_CHECKING:
-    from deem.estimators.consensus import DEEM
+    from deem.estimators.base import ConsensusEstimator
 
-__all__ = ["KIND", "from_content", "to_content"]
+__all__ = ["from_content", "to_content"]
 
-KIND = "DEEM"
-"""Kind of the files that hold an estimator."""
 _OBJECT, _CLASS = "__object__", "__class__"
 _REGISTRIES: dict[str, dict[str, type]] = {
     "model": MODELS,
@@ -33,7 +31,7 @@ _ARRAYS = ("class_map_", "classes_", "classifiers_", "labels_", "probas_", "skil
 _PLAIN = ("n_classes_", "n_classifiers_", "n_features_in_", "health_", "selection_")
 
 
-def to_content(estimator: DEEM) -> dict[str, Any]:
+def to_content(estimator: ConsensusEstimator) -> dict[str, Any]:
     """Everything a model file holds of a fitted estimator.
 
     Raises
@@ -69,7 +67,7 @@ def _check_names(name: str, names: NDArray[Any]) -> None:
         )
 
 
-def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
+def from_content(estimator: ConsensusEstimator, content: dict[str, Any]) -> None:
     """Fill an estimator with what `to_content` gave; nothing changes if that fails.
 
     Raises
@@ -86,7 +84,7 @@ def from_content(estimator: DEEM, content: dict[str, Any]) -> None:
         ) from error
 
 
-def _state(cls: type[DEEM], content: dict[str, Any]) -> dict[str, Any]:
+def _state(cls: type[ConsensusEstimator], content: dict[str, Any]) -> dict[str, Any]:
     params = {name: _decode(name, value) for name, value in content["params"].items()}
     saved = content["model"]
     model = _registered("model", saved["class"]).from_content(saved)

@@ -1,4 +1,4 @@
-"""What `DEEM` knows after a fit: aligned probabilities, confusions, skills, health."""
+"""What an estimator knows after a fit: aligned probabilities, confusions, skills, health."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deem.math.vote import one_hot
 from deem.models.latent_class import LatentClassModel
 
 if TYPE_CHECKING:
-    from deem.estimators.consensus import DEEM
+    from deem.estimators.base import ConsensusEstimator
 
 __all__ = ["become", "fitted_state", "read_known"]
 
@@ -79,13 +79,13 @@ def fitted_state(
     return state
 
 
-def become(estimator: DEEM, state: Mapping[str, Any]) -> None:
+def become(estimator: ConsensusEstimator, state: Mapping[str, Any]) -> None:
     """Give an estimator other attributes in one step; what the user set beside them stays."""
     kept = {name: value for name, value in vars(estimator).items() if name != "feature_names_in_"}
     estimator.__dict__ = {**kept, **state}
 
 
-def read_known(estimator: DEEM, predictions: Any) -> Votes:
+def read_known(estimator: ConsensusEstimator, predictions: Any) -> Votes:
     """Votes of the classifiers that a fitted estimator knows, on its classes."""
     check_is_fitted(estimator)
     named = estimator.classifiers_.dtype.kind in "OU"
