@@ -72,6 +72,10 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         become(self, state)
         return votes
 
+    def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
+        """Probabilities of the classes of votes as read, (n_samples, n_classes)."""
+        return class_probabilities(self.model_, votes, self.class_map_)
+
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
         """Consensus labels of votes.
 
@@ -93,7 +97,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         votes = read_known(self, predictions)
         if align_to is not None:
             self.class_map_ = solve_map(self.model_, read_known(self, align_to))
-        probas = class_probabilities(self.model_, votes, self.class_map_)
+        probas = self._probabilities(votes)
         if return_probs:
             return wrap_probabilities(votes, probas)
         return wrap_labels(votes, self.classes_[probas.argmax(1)])
@@ -108,7 +112,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         Of a long pandas frame, whose rows are votes, it is a frame indexed by task.
         """
         votes = read_known(self, predictions)
-        probas = class_probabilities(self.model_, votes, self.class_map_)
+        probas = self._probabilities(votes)
         if votes.frame == "pandas" and votes.form == "long":
             return wrap_probabilities(votes, probas)
         return probas
@@ -132,7 +136,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         votes = read_known(self, predictions)
         if truth is None:
             return mean_log_likelihood(self.model_, Dataset(votes))
-        probas = class_probabilities(self.model_, votes, self.class_map_)
+        probas = self._probabilities(votes)
         return float((probas.argmax(1) == truth_codes(votes, truth)).mean())
 
     def get_class_mapping(self) -> dict[int, Any]:

@@ -34,7 +34,14 @@ from deem.models.latent_class import LatentClassModel
 from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
 from deem.utils.warning import warn
 
-__all__ = ["AccuracyMonitor", "fit_plan", "learn", "mean_log_likelihood"]
+__all__ = [
+    "AccuracyMonitor",
+    "fit_plan",
+    "learn",
+    "mean_log_likelihood",
+    "trained_state",
+    "training_votes",
+]
 
 _MERGE_FROM = 2_000
 _LARGEST_SEED = 2**62
@@ -58,7 +65,33 @@ def learn(
     predictions, truth, sample_weight, gold, confusion_prior
         As in ``DEEM.fit``; `truth` is there `y` or `labels`.
     """
-    votes = read_votes(predictions, n_classes=params["n_classes"])
+    votes = training_votes(predictions, params["n_classes"], sample_weight)
+    plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
+    known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
+    state = trained_state(
+        plan,
+        votes,
+        Reference.of(votes, known, named=_names_states(plan)),
+        truth,
+        gold=known,
+        use_weighted=params["use_weighted"],
+        n_restarts=params["n_restarts"] or 1,
+        n_jobs=params["n_jobs"],
+        random_state=params["random_state"],
+        verbose=params["verbose"],
+    )
+    return votes, state
+
+
+def training_votes(predictions: Any, n_classes: int | None, sample_weight: Any = None) -> Votes:
+    """Read the votes of ``fit``, with warnings of what is unusual about them.
+
+    Raises
+    ------
+    ArgumentError
+        If the votes or the weights are invalid, or all weights are zero.
+    """
+    votes = read_votes(predictions, n_classes=n_classes)
     if sample_weight is not None:
         given = as_numbers("sample_weight", match_labels(votes, sample_weight, "sample_weight"))
         votes = votes.with_weights(given)
@@ -68,27 +101,39 @@ def learn(
             f"{name} is zero for every sample; give at least one a weight above 0."
         )
     warn_about_votes(votes)
-    plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
-    known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
-    reference = Reference.of(votes, known, named=_names_states(plan))
+    return votes
+
+
+def trained_state(
+    plan: Plan,
+    votes: Votes,
+    reference: Reference,
+    truth: Any = None,
+    *,
+    gold: NDArray[np.int64] | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Train the model of a plan and return the fitted attributes by name.
+
+    Parameters
+    ----------
+    plan, votes, gold
+        As in `fit_plan`.
+    reference : Reference
+        What the hidden states get their classes from.
+    truth : (n_samples,), optional
+        True labels, to record the accuracy of every epoch.
+    **settings
+        The other arguments of `fit_plan`.
+    """
     monitors = []
     if truth is not None:
         monitors = [AccuracyMonitor(votes, truth_codes(votes, truth), reference)]
-    model = fit_plan(
-        plan,
-        votes,
-        gold=known,
-        use_weighted=params["use_weighted"],
-        callbacks=monitors,
-        n_restarts=params["n_restarts"] or 1,
-        n_jobs=params["n_jobs"],
-        random_state=params["random_state"],
-        verbose=params["verbose"],
-    )
+    model = fit_plan(plan, votes, gold=gold, callbacks=monitors, **settings)
     # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
     converged = not plan.solver.full_batch or plan.solver.finished(model.history)
     warn_about_training(converged, model.history.n_epochs)
-    return votes, fitted_state(model, votes, reference, gold=known, converged=converged)
+    return fitted_state(model, votes, reference, gold=gold, converged=converged)
 
 
 def _names_states(plan: Plan) -> bool:
