@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.math.random import as_generator
-from deem.models.irbm import InverseRBM
+from deem.models.consensus import START_NOISE, ConsensusModel
 from deem.utils.exception import check_choice
 
 __all__ = ["STARTS", "initialise"]
@@ -19,24 +18,23 @@ __all__ = ["STARTS", "initialise"]
 STARTS = ("shares", "mv_rand", "mv_lo", "mv", "rand")
 """Names that `initialise` knows."""
 _VOTE_WEIGHT = 2.0
-_NOISE = 0.01
 
-AnyIRBM = TypeVar("AnyIRBM", bound=InverseRBM)
+AnyConsensus = TypeVar("AnyConsensus", bound=ConsensusModel)
 
 
 def initialise(
-    model: AnyIRBM,
+    model: AnyConsensus,
     votes: Votes,
     method: str = "mv_rand",
     *,
     use_weighted: bool = True,
     random_state: object = None,
-) -> AnyIRBM:
-    """Give an inverse RBM its starting parameters.
+) -> AnyConsensus:
+    """Give a consensus model its starting parameters.
 
     Parameters
     ----------
-    model : InverseRBM
+    model : ConsensusModel
         Changed in place.
     votes : Votes
         For the agreement of each classifier with the majority vote.
@@ -46,7 +44,7 @@ def initialise(
         else. "mv_rand": the same with N(0, 0.01**2) on all other weights and on the biases.
         "mv_lo": the same with 0.01 times a product of two standard normals there. "rand":
         everything N(0, 0.01**2). Hidden units after the first always start from noise, because
-        equal units would stay equal.
+        equal units would stay equal; so do subclasses.
     use_weighted : bool
         Scale the weights of a classifier by its agreement with the vote.
     random_state : None, int, numpy or torch generator
@@ -59,7 +57,8 @@ def initialise(
     check_choice("init_method", method, STARTS)
     generator = as_generator(random_state)
     if method == "shares":
-        return _from_shares(model, votes, generator)
+        model.start_from_shares(votes, generator)
+        return model
     d, k, units = model.n_classifiers, model.n_classes, model.hidden_dim
     shapes = ((d, k), (d, k, units, k), (units, k))
     visible_bias, weight, hidden_bias = (_noise(shape, method, generator) for shape in shapes)
@@ -70,28 +69,15 @@ def initialise(
     if use_weighted:
         weight *= _agreement(votes).reshape(d, 1, 1, 1)
     like = next(model.parameters())
-    model.set_parameters(visible_bias.to(like), weight.to(like), hidden_bias.to(like))
-    return model
-
-
-def _from_shares(model: AnyIRBM, votes: Votes, generator: torch.Generator) -> AnyIRBM:
-    model.prepare(Dataset(votes))
-    counts, state_counts = (
-        torch.from_numpy(x).to(model.device, model.dtype) for x in votes.share_statistics
-    )
-    model.m_step(counts, state_counts)
-    if model.hidden_dim > 1:
-        with torch.no_grad():
-            for parameter in model.parameters():
-                noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-                parameter.add_((_NOISE * noise).to(parameter))
+    visible_bias, weight, hidden_bias = (x.to(like) for x in (visible_bias, weight, hidden_bias))
+    model.start_from_energy(visible_bias, weight, hidden_bias, generator)
     return model
 
 
 def _noise(shape: tuple[int, ...], method: str, generator: torch.Generator) -> Tensor:
     if method == "mv":
         return torch.zeros(shape, dtype=torch.float64)
-    noise = _NOISE * torch.randn(shape, generator=generator, dtype=torch.float64)
+    noise = START_NOISE * torch.randn(shape, generator=generator, dtype=torch.float64)
     if method == "mv_lo":
         noise *= torch.randn(shape, generator=generator, dtype=torch.float64)
     return noise

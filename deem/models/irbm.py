@@ -10,20 +10,18 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
 from torch.nn.functional import one_hot
 
-from deem.core.dataset import Dataset
 from deem.core.model import BipartiteModel
 from deem.core.votes import Votes
 from deem.math.distributions import JointStates
 from deem.math.energy import lift_centred, project_centred
-from deem.models.latent_class import LatentClassModel
-from deem.models.pseudo_counts import PseudoCounts, checked_class_prior
+from deem.models.consensus import START_NOISE, ConsensusModel
 from deem.utils.constants import EPSILON, MAX_JOINT_STATES
 from deem.utils.exception import ArgumentError, IntractableError
 
-__all__ = ["BinaryIRBM", "InverseRBM", "SoftIRBM"]
+__all__ = ["BinaryIRBM", "CategoricalIRBM", "InverseRBM", "SoftIRBM"]
 
 
-class InverseRBM(LatentClassModel):
+class InverseRBM(ConsensusModel):
     r"""What the inverse RBMs share: exact sums, prior, EM, any number of hidden units.
 
     .. math:: E(v, h) = -\sum_j b_j[h_j] - \sum_i \Big(a_i[v_i] + \sum_j W_{ij}[v_i, h_j]\Big)
@@ -34,17 +32,12 @@ class InverseRBM(LatentClassModel):
 
     Attributes
     ----------
-    pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
-        Pseudo-counts of the confusions, vote by class, in votes. ``prepare`` takes them from the
-        data; they are 0 before, and in a loaded model, as model files do not hold them.
-    pseudo_samples : scalar Tensor
-        Pseudo-count of every class, in samples; set like ``pseudo_votes``.
+    n_states : int
+        States of every hidden unit: ``n_subclasses`` of each class, those of a class in a row.
     state_codes : (S, hidden_dim) int64 Tensor
         The joint hidden states; empty if there are too many.
     """
 
-    pseudo_votes: Tensor
-    pseudo_samples: Tensor
     state_codes: Tensor
 
     def __init__(
@@ -54,21 +47,23 @@ class InverseRBM(LatentClassModel):
         hidden_dim: int,
         pseudo_counts: Sequence | None,
         class_prior: Sequence[float] | None,
+        n_subclasses: int = 1,
     ):
-        if hidden_dim < 1:
-            raise ArgumentError(f"hidden_dim={hidden_dim}; it must be at least 1.")
+        for name, value in (("hidden_dim", hidden_dim), ("n_subclasses", n_subclasses)):
+            if value < 1:
+                raise ArgumentError(f"{name}={value}; it must be at least 1.")
+        n_states = n_classes * n_subclasses
         codes = torch.empty(0, hidden_dim, dtype=torch.int64)
-        if hidden_dim == 1 or n_classes**hidden_dim <= MAX_JOINT_STATES:
-            powers = torch.tensor([n_classes**j for j in range(hidden_dim)]).flip(0)
-            states = torch.arange(n_classes**hidden_dim).unsqueeze(1)
-            codes = states // powers % max(n_classes, 1)
-        super().__init__(n_classifiers, n_classes, codes[:, 0])
+        if hidden_dim == 1 or n_states**hidden_dim <= MAX_JOINT_STATES:
+            powers = torch.tensor([n_states**j for j in range(hidden_dim)]).flip(0)
+            states = torch.arange(n_states**hidden_dim).unsqueeze(1)
+            codes = states // powers % max(n_states, 1)
+        state_class = codes[:, 0] // n_subclasses
+        super().__init__(n_classifiers, n_classes, state_class, pseudo_counts, class_prior)
         self.hidden_dim = hidden_dim
-        self.pseudo_counts = PseudoCounts(*(pseudo_counts or ())).checked(n_classifiers, n_classes)
-        self.class_prior = checked_class_prior(class_prior, n_classes)
+        self.n_subclasses = n_subclasses
+        self.n_states = n_states
         self.register_buffer("state_codes", codes, persistent=False)
-        self.register_buffer("pseudo_votes", torch.zeros(1, n_classes, n_classes), False)
-        self.register_buffer("pseudo_samples", torch.zeros(()), False)
 
     @abstractmethod
     def categorical_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,21 +77,37 @@ class InverseRBM(LatentClassModel):
         ----------
         visible_bias : (n_classifiers, n_classes)
             Bias of each vote.
-        weight : (n_classifiers, n_classes, hidden_dim, n_classes)
+        weight : (n_classifiers, n_classes, hidden_dim, n_states)
             Classifier, vote, hidden unit, state of the unit.
-        hidden_bias : (hidden_dim, n_classes)
+        hidden_bias : (hidden_dim, n_states)
             Bias of each state of each hidden unit.
         """
 
     @abstractmethod
     def units(self, logits: Tensor) -> Distribution:
-        """Distribution of independent hidden units with (batch, hidden_dim, n_classes) logits."""
+        """Distribution of independent hidden units with (batch, hidden_dim, n_states) logits."""
 
-    def prepare(self, data: Dataset) -> None:
-        counts, _ = self.as_votes(data).share_statistics
-        votes, samples = self.pseudo_counts.tables(counts, data.total_weight)
-        self.pseudo_votes = torch.from_numpy(votes).to(self.device, self.dtype)
-        self.pseudo_samples = torch.tensor(samples, dtype=self.dtype, device=self.device)
+    def start_from_energy(
+        self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor, generator: torch.Generator
+    ) -> None:
+        self.set_parameters(visible_bias, weight, hidden_bias)
+
+    def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
+        super().start_from_shares(votes, generator)
+        if self.hidden_dim > 1:
+            # Further units that are equal would stay equal.
+            with torch.no_grad():
+                for parameter in self.parameters():
+                    noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+                    parameter.add_((START_NOISE * noise).to(parameter))
+
+    @torch.no_grad()
+    def rename_classes(self, order: Tensor) -> None:
+        visible_bias, weight, hidden_bias = (x.clone() for x in self.categorical_parameters())
+        states = torch.arange(self.n_states).reshape(self.n_classes, -1)[order].flatten()
+        weight[:, :, 0] = weight[:, :, 0][..., states]
+        hidden_bias[0] = hidden_bias[0, states]
+        self.set_parameters(visible_bias, weight, hidden_bias)
 
     @property
     def supports_em(self) -> bool:  # type: ignore[override]
@@ -145,40 +156,27 @@ class InverseRBM(LatentClassModel):
             return super().predict_classes(votes)
         return BipartiteModel.predict_classes(self, votes)
 
-    def log_prior_of(self, log_state: Tensor, table: Tensor) -> Tensor:
-        # Joint states of one class share its pseudo-counts.
-        share = self.n_classes / len(log_state)
-        votes = (
-            self.pseudo_votes if self.hidden_dim == 1 else self.pseudo_votes[..., self.state_class]
-        )
-        samples = 0.0 if self.class_prior is not None else self.pseudo_samples
-        return share * ((votes * table).sum() + samples * log_state.sum())
-
     def m_step(self, counts: Tensor, state_counts: Tensor) -> None:
-        confusion = counts + self.pseudo_votes
+        confusion = counts + self.state_pseudo_votes(self.n_states)
         confusion = confusion / confusion.sum(1, keepdim=True).clamp(min=EPSILON)
-        prior = state_counts + self.pseudo_samples
-        if self.class_prior is not None:
-            prior = torch.tensor(self.class_prior).to(prior)
-        self.set_tables(
-            (prior / prior.sum()).clamp(min=EPSILON).log(), confusion.clamp(min=EPSILON).log()
-        )
+        self.set_tables(self.best_log_state(state_counts), confusion.clamp(min=EPSILON).log())
 
     @torch.no_grad()
     def set_tables(self, log_prior: Tensor, log_confusion: Tensor) -> None:
-        """Take over a class prior and confusions; further hidden units have no effect.
+        """Take over a prior and confusions; further hidden units have no effect.
 
         Parameters
         ----------
-        log_prior : (n_classes,)
+        log_prior : (n_states,)
             In nats.
-        log_confusion : (n_classifiers, n_classes, n_classes)
-            Log-probability of the vote (second axis) given the class (third), in nats.
+        log_confusion : (n_classifiers, n_classes, n_states)
+            Log-probability of the vote (second axis) given the state of the first hidden unit
+            (third; it is the class, where a class has one state), in nats.
         """
         d, k, units = self.n_classifiers, self.n_classes, self.hidden_dim
-        weight = log_confusion.new_zeros(d, k, units, k)
+        weight = log_confusion.new_zeros(d, k, units, self.n_states)
         weight[:, :, 0] = log_confusion
-        bias = log_prior.new_zeros(units, k)
+        bias = log_prior.new_zeros(units, self.n_states)
         bias[0] = log_prior
         self.set_parameters(log_confusion.new_zeros(d, k), weight, bias)
 
@@ -193,11 +191,85 @@ class InverseRBM(LatentClassModel):
         return torch.einsum("ndl,dljk->njk", v, weight) + hidden_bias
 
 
-class SoftIRBM(InverseRBM):
-    """Inverse RBM for any number of classes, on hard or soft votes.
+class CategoricalIRBM(InverseRBM):
+    """Inverse RBM of one-hot units; the base of `SoftIRBM` and `SubclassIRBM`.
 
     Its free parameters are coordinates of the centred biases and of the doubly centred weights,
     so no direction of the energy is idle.
+
+    Parameters
+    ----------
+    n_classifiers, n_classes, hidden_dim, pseudo_counts, class_prior
+        As in `SoftIRBM`.
+    n_subclasses : int
+        States of a hidden unit for each class, at least 1.
+    """
+
+    def __init__(
+        self,
+        n_classifiers: int,
+        n_classes: int,
+        hidden_dim: int,
+        pseudo_counts: Sequence | None,
+        class_prior: Sequence[float] | None,
+        n_subclasses: int = 1,
+    ):
+        super().__init__(
+            n_classifiers, n_classes, hidden_dim, pseudo_counts, class_prior, n_subclasses
+        )
+        free, states = n_classes - 1, self.n_states - 1
+        self.free_visible_bias = nn.Parameter(torch.zeros(n_classifiers, free))
+        self.free_weight = nn.Parameter(torch.zeros(n_classifiers, free, hidden_dim, states))
+        self.free_hidden_bias = nn.Parameter(torch.zeros(hidden_dim, states))
+
+    @property
+    def visible_bias(self) -> Tensor:
+        """(n_classifiers, n_classes): centred over the votes, in nats."""
+        return lift_centred(self.free_visible_bias, 1)
+
+    @property
+    def weight(self) -> Tensor:
+        """(n_classifiers, n_classes, hidden_dim, n_states): centred over votes and states."""
+        return lift_centred(lift_centred(self.free_weight, 1), 3)
+
+    @property
+    def hidden_bias(self) -> Tensor:
+        """(hidden_dim, n_states): centred over the states, in nats."""
+        return lift_centred(self.free_hidden_bias, 1)
+
+    def categorical_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.visible_bias, self.weight, self.hidden_bias
+
+    @torch.no_grad()
+    def set_parameters(self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor) -> None:
+        # What double centring takes from the weights goes into the biases.
+        visible_bias = visible_bias + weight.mean(3).sum(2)
+        hidden_bias = hidden_bias + weight.mean(1).sum(0)
+        self.free_visible_bias.copy_(project_centred(visible_bias, 1))
+        self.free_weight.copy_(project_centred(project_centred(weight, 1), 3))
+        self.free_hidden_bias.copy_(project_centred(hidden_bias, 1))
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """Energy of complete votes (batch, n_classifiers, n_classes) and one-hot hidden units.
+
+        ``h`` has shape (batch, hidden_dim, n_states); the result (batch,) is in nats.
+        """
+        visible = self.visible_bias + torch.einsum("dljk,njk->ndl", self.weight, h)
+        return -(v * visible).sum((1, 2)) - h.flatten(1) @ self.hidden_bias.flatten()
+
+    def units(self, logits: Tensor) -> Distribution:
+        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
+
+    def hidden_form(self, codes: Tensor) -> Tensor:
+        return one_hot(codes, self.n_states).to(self.dtype)
+
+    def p_v(self, h: Tensor) -> Distribution:
+        logits = self.visible_bias + torch.einsum("dljk,njk->ndl", self.weight, h)
+        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
+
+
+class SoftIRBM(CategoricalIRBM):
+    """Inverse RBM for any number of classes, on hard or soft votes.
 
     Parameters
     ----------
@@ -231,55 +303,6 @@ class SoftIRBM(InverseRBM):
         class_prior: Sequence[float] | None = None,
     ):
         super().__init__(n_classifiers, n_classes, hidden_dim, pseudo_counts, class_prior)
-        free = n_classes - 1
-        self.free_visible_bias = nn.Parameter(torch.zeros(n_classifiers, free))
-        self.free_weight = nn.Parameter(torch.zeros(n_classifiers, free, hidden_dim, free))
-        self.free_hidden_bias = nn.Parameter(torch.zeros(hidden_dim, free))
-
-    @property
-    def visible_bias(self) -> Tensor:
-        """(n_classifiers, n_classes): centred over the votes, in nats."""
-        return lift_centred(self.free_visible_bias, 1)
-
-    @property
-    def weight(self) -> Tensor:
-        """(n_classifiers, n_classes, hidden_dim, n_classes): centred over votes and states."""
-        return lift_centred(lift_centred(self.free_weight, 1), 3)
-
-    @property
-    def hidden_bias(self) -> Tensor:
-        """(hidden_dim, n_classes): centred over the states, in nats."""
-        return lift_centred(self.free_hidden_bias, 1)
-
-    def categorical_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.visible_bias, self.weight, self.hidden_bias
-
-    @torch.no_grad()
-    def set_parameters(self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor) -> None:
-        # What double centring takes from the weights goes into the biases.
-        visible_bias = visible_bias + weight.mean(3).sum(2)
-        hidden_bias = hidden_bias + weight.mean(1).sum(0)
-        self.free_visible_bias.copy_(project_centred(visible_bias, 1))
-        self.free_weight.copy_(project_centred(project_centred(weight, 1), 3))
-        self.free_hidden_bias.copy_(project_centred(hidden_bias, 1))
-
-    def energy(self, v: Tensor, h: Tensor) -> Tensor:
-        """Energy of complete votes (batch, n_classifiers, n_classes) and one-hot hidden units.
-
-        ``h`` has shape (batch, hidden_dim, n_classes); the result (batch,) is in nats.
-        """
-        visible = self.visible_bias + torch.einsum("dljk,njk->ndl", self.weight, h)
-        return -(v * visible).sum((1, 2)) - h.flatten(1) @ self.hidden_bias.flatten()
-
-    def units(self, logits: Tensor) -> Distribution:
-        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
-
-    def hidden_form(self, codes: Tensor) -> Tensor:
-        return one_hot(codes, self.n_classes).to(self.dtype)
-
-    def p_v(self, h: Tensor) -> Distribution:
-        logits = self.visible_bias + torch.einsum("dljk,njk->ndl", self.weight, h)
-        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1)
 
 
 class BinaryIRBM(InverseRBM):

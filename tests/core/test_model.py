@@ -19,7 +19,7 @@ from deem.math.random import as_generator
 from deem.models import SoftIRBM
 from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
 
-SOFT, _, BINARY, _ = TINY_MODELS
+SOFT, _, BINARY, _ = TINY_MODELS[:4]
 
 
 class Spins(BipartiteModel):

@@ -24,7 +24,7 @@ from deem.models.initialization import initialise
 from deem.samplers import Gibbs
 from deem.utils.exception import ArgumentError, IntractableError
 
-SOFT, SOFT_TWO, BINARY, BINARY_TWO = TINY_MODELS
+SOFT, SOFT_TWO, BINARY, BINARY_TWO = TINY_MODELS[:4]
 ONE_UNIT = [SOFT, BINARY]
 by_name = {"ids": lambda tiny: tiny.name}
 NO_PRIOR = (0, 0, 0, 0, 0)

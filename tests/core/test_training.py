@@ -21,7 +21,7 @@ from deem.utils.exception import (
     NonFiniteError,
 )
 
-SOFT, SOFT_TWO, BINARY, _ = TINY_MODELS
+SOFT, SOFT_TWO, BINARY, _ = TINY_MODELS[:4]
 
 
 class Recorder(Callback):

@@ -22,7 +22,7 @@ from deem.utils.exception import (
     SilentClassifierWarning,
 )
 
-SOFT, SOFT_TWO, BINARY, BINARY_TWO = TINY_MODELS
+SOFT, SOFT_TWO, BINARY, BINARY_TWO = INVERSE = TINY_MODELS[:4]
 by_name = {"ids": lambda tiny: tiny.name}
 
 
@@ -49,7 +49,7 @@ def enumerated(visible_bias, weight, hidden_bias):
     return table.sum(1), classes / classes.sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, **by_name)
+@pytest.mark.parametrize("tiny", INVERSE, **by_name)
 def test_set_parameters_takes_any_energy_in_redundant_form(tiny):
     model = tiny.build()
     energy = redundant(model.n_classifiers, model.n_classes, model.hidden_dim)
@@ -195,7 +195,7 @@ def test_unlisted_states_train_by_contrastive_divergence(unlisted):
     assert listed.score_samples(v).mean() > before + 0.08
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, **by_name)
+@pytest.mark.parametrize("tiny", INVERSE, **by_name)
 def test_soft_votes_bound_the_expected_likelihood(tiny):
     model = tiny.build(1)
     d, k = tiny.visible.shape[1:]
@@ -247,7 +247,7 @@ def prior_by_hand(model):
     return total
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, **by_name)
+@pytest.mark.parametrize("tiny", INVERSE, **by_name)
 def test_the_log_prior_weighs_log_tables_by_pseudo_counts(tiny):
     model = tiny.build(1)
     model.prepare(Dataset(tiny.data(30)))

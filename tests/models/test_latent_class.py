@@ -13,7 +13,7 @@ from deem.core.votes import Votes
 from deem.models.latent_class import LatentClassModel
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
-SOFT, SOFT_TWO, BINARY, _ = TINY_MODELS
+SOFT = TINY_MODELS[0]
 everywhere = pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
 
 
@@ -107,7 +107,7 @@ def test_votes_of_another_shape_are_refused(model):
 
 @everywhere
 def test_the_default_solver_is_exact_and_takes_no_rate(tiny, model):
-    expected = ExactEM if tiny.arguments["hidden_dim"] == 1 else ExactGradient
+    expected = ExactEM if tiny.arguments.get("hidden_dim", 1) == 1 else ExactGradient
     assert type(model.default_solver()) is expected
     with pytest.raises(ArgumentError, match=r"learning_rate=0\.1, but the exact solver uses none"):
         model.fit(tiny.data(5), learning_rate=0.1)
