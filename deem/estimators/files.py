@@ -27,8 +27,25 @@ _REGISTRIES: dict[str, dict[str, type]] = {
     "solver": dict(SOLVERS),
     "sampler": SAMPLERS,
 }
-_ARRAYS = ("class_map_", "classes_", "classifiers_", "labels_", "probas_", "skills_", "confusion_")
-_PLAIN = ("n_classes_", "n_classifiers_", "n_features_in_", "health_", "selection_")
+_ARRAYS = (
+    "class_map_",
+    "classes_",
+    "classifiers_",
+    "labels_",
+    "probas_",
+    "skills_",
+    "skills_std_",
+    "confusion_",
+    "confusion_std_",
+)
+_PLAIN = (
+    "n_classes_",
+    "n_classifiers_",
+    "n_features_in_",
+    "expected_accuracy_",
+    "health_",
+    "selection_",
+)
 
 
 def to_content(estimator: ConsensusEstimator) -> dict[str, Any]:

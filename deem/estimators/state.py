@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from deem.core.frames import is_long, open_frame, task_column
 from deem.core.model import LatentModel
@@ -15,6 +16,7 @@ from deem.core.reading import read_votes
 from deem.core.votes import Votes
 from deem.estimators.alignment import Reference, aligned, state_probabilities
 from deem.estimators.health import report
+from deem.estimators.uncertainty import expected_accuracy, standard_deviations
 from deem.math.scale import normalise
 from deem.math.vote import one_hot
 from deem.models.latent_class import LatentClassModel
@@ -53,7 +55,9 @@ def fitted_state(
     probas = aligned(states, mapping)
     if gold is not None:
         probas = np.where(gold[:, None] >= 0, one_hot(gold, votes.n_classes), probas)
-    confusion, skills = _confusion(model, votes, mapping, probas)
+    prior, confusion = _class_tables(model, votes, mapping, probas)
+    pseudo_votes = _pseudo_votes(model, mapping)
+    skills_std, confusion_std = standard_deviations(votes, probas, confusion, prior, pseudo_votes)
     codes = probas.argmax(1)
     names = np.arange(votes.n_classifiers) if votes.classifiers is None else votes.classifiers
     state: dict[str, Any] = {
@@ -69,7 +73,10 @@ def fitted_state(
         "labels_": votes.classes[codes],
         "probas_": probas,
         "confusion_": confusion,
-        "skills_": skills,
+        "confusion_std_": confusion_std,
+        "skills_": np.einsum("k,dkk->d", prior, confusion),
+        "skills_std_": skills_std,
+        "expected_accuracy_": expected_accuracy(probas, votes.weights),
         "health_": report(votes, codes, converged, model.history.n_epochs),
         "selection_": None,
     }
@@ -114,17 +121,23 @@ def _features(predictions: Any) -> Any:
     return predictions if task is None else predictions.drop(columns=task)
 
 
-def _confusion(
+def _class_tables(
     model: LatentModel, votes: Votes, mapping: NDArray[np.int64], probas: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Confusion (D, class, vote) and skill (D,) of every classifier."""
+    """Class prior (K,) and confusion (D, class, vote) of every classifier."""
     if isinstance(model, LatentClassModel) and model.is_listed:
         prior, confusion = (x.cpu().double().numpy() for x in model.class_tables())
         order = np.argsort(mapping)
-        prior, confusion = prior[order], confusion[:, order]
-    else:
-        mass = probas if votes.weights is None else probas * votes.weights[:, None]
-        shape = (votes.n_classifiers, votes.n_classes, votes.n_classes)
-        confusion = normalise((votes.matrix().T @ mass).reshape(shape).transpose(0, 2, 1))
-        prior = normalise(mass.sum(0))
-    return confusion, np.einsum("k,dkk->d", prior, confusion)
+        return prior[order], confusion[:, order]
+    mass = probas if votes.weights is None else probas * votes.weights[:, None]
+    shape = (votes.n_classifiers, votes.n_classes, votes.n_classes)
+    confusion = normalise((votes.matrix().T @ mass).reshape(shape).transpose(0, 2, 1))
+    return normalise(mass.sum(0)), confusion
+
+
+def _pseudo_votes(model: LatentModel, mapping: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Pseudo-counts behind the confusions (D, class, vote); None where the model has none."""
+    found: Tensor | None = getattr(model, "pseudo_votes", None)
+    if found is None or found.shape[-1] != len(mapping) or not found.any():
+        return None
+    return found.cpu().double().numpy().transpose(0, 2, 1)[:, np.argsort(mapping)]
