@@ -18,6 +18,7 @@ from deem.core.persistence import read_file, write_file
 from deem.core.reading import wrap_labels, wrap_probabilities
 from deem.core.votes import Votes
 from deem.estimators.alignment import class_probabilities, solve_map
+from deem.estimators.explanation import Explanation, class_scores, explain
 from deem.estimators.files import from_content, to_content
 from deem.estimators.fitting import mean_log_likelihood
 from deem.estimators.state import become, read_known
@@ -76,6 +77,10 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         """Probabilities of the classes of votes as read, (n_samples, n_classes)."""
         return class_probabilities(self.model_, votes, self.class_map_)
 
+    def _class_scores(self, votes: Votes) -> NDArray[np.float64]:
+        """Logarithm of ``_probabilities`` up to one constant a sample; override both or none."""
+        return class_scores(self.model_, votes, self.class_map_)
+
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
         """Consensus labels of votes.
 
@@ -116,6 +121,19 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         if votes.frame == "pandas" and votes.form == "long":
             return wrap_probabilities(votes, probas)
         return probas
+
+    def explain(self, predictions: Any, samples: Any = None) -> Explanation:
+        """Which vote drove which answer; see `deem.estimators.explanation.Explanation`.
+
+        Parameters
+        ----------
+        predictions : votes in any form
+            By the classifiers of ``fit``.
+        samples : sequence, optional
+            Samples to explain: their names, or places where they have none; all by default.
+        """
+        votes = read_known(self, predictions)
+        return explain(votes, samples, self._class_scores, self.classifiers_)
 
     def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
         """Learn from votes as ``fit`` does and return their consensus labels."""
