@@ -1,83 +1,231 @@
-"""Accuracy of consensus on every vote file of a folder, against the vote, Dawid-Skene, crowd-kit.
+"""Accuracy, calibration and time of consensus on every vote file of a folder, peers included.
 
-    python benchmarks/accuracy.py FOLDER [--crowdkit] [--only NAME ...]
+    python benchmarks/accuracy.py FOLDER [--methods NAME ...] [--only SET ...] [--refresh]
 
 A vote file is an .npz with item, worker, label, gold (-1 unknown, only for scoring), n_items,
-n_workers and n_classes. Prints a table and writes benchmarks/results/accuracy.json. If the folder
-has a reference_results.csv, the mean is also given over the sets with a figure for map_irbm.
+n_workers and n_classes. Our own methods are measured anew whenever they are asked for; what the
+slow peers gave is kept by set, method and version in benchmarks/results/accuracy, and measured
+again with --refresh only. Prints a table and writes benchmarks/results/accuracy.json, of which
+benchmarks/report.py makes a page. If the folder has a reference_results.csv, the means are also
+given over its sets with a figure for map_irbm.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import time
 import warnings
+import zlib
+from collections.abc import Callable
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from common import (
+    HERE,
+    RunError,
     VoteFile,
     folder_argument,
     peer_python,
+    peer_version,
     run_apart,
     versions,
     vote_files,
     write_json,
 )
+from metrics import (
+    brier_score,
+    calibration_error,
+    expected_accuracy,
+    log_loss,
+    skill_error,
+    true_skills,
+)
+from summary import lines
 
 from deem import DEEM
 from deem.core.votes import Votes
-from deem.utils.exception import DeemWarning
+from deem.utils.exception import DeemError, DeemWarning
 
-SEEDS = (0, 1, 2)
-METHODS = ("vote", "dawid_skene", "crowdkit", "deem")
+FAMILIES = {
+    "crowd-*": "crowd",
+    "*_rf": "rf",
+    "*volcanoes*": "volcanoes",
+    "tabrepo-*": "tabrepo",
+    "rbm-*": "rbm",
+    "*": "other",
+}
+"""Family of a set: that of the first pattern its name fits."""
+
+LIMITS = {"max_seconds": 60, "max_gib": 6}
+"""Of a peer on one set, in processor time and memory; beyond, its cell stays empty."""
+
+SEEDS = {"deem": (0, 1, 2)}
+"""Random states of a method, others run once with 0; figures are means over them."""
 
 
-def dawid_skene(votes: Votes, n_passes: int = 100, smoothing: float = 0.01) -> np.ndarray:
-    """Labels by the plain EM of Dawid and Skene, started from the vote."""
+def vote(votes: Votes, seed: int) -> np.ndarray:
+    """Shares of the votes on each item, uniform where there are none."""
+    counts = votes.vote_counts()
+    counts[votes.empty_rows()] = 1
+    return counts / counts.sum(1, keepdims=True)
+
+
+def dawid_skene(
+    votes: Votes, seed: int, n_passes: int = 100, smoothing: float = 0.01
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and skills by the plain EM of Dawid and Skene, started from the vote."""
     matrix, k = votes.matrix(), votes.n_classes
     transposed = matrix.T.tocsr()
     q = votes.vote_shares()
     for _ in range(n_passes):
         confusion = (transposed @ q).reshape(votes.n_classifiers, k, k) + smoothing
         confusion /= confusion.sum(1, keepdims=True)
-        logits = matrix @ np.log(confusion).reshape(-1, k) + np.log(q.mean(0) + 1e-12)
-        new = np.exp(logits - logits.max(1, keepdims=True))
+        prior = q.mean(0) + 1e-12
+        # In place: with a thousand classes, fresh memory costs more than the sums.
+        new = matrix @ np.log(confusion).reshape(-1, k)
+        new += np.log(prior)
+        new -= new.max(1, keepdims=True)
+        np.exp(new, out=new)
         new /= new.sum(1, keepdims=True)
-        change, q = np.abs(new - q).max(), new
+        q -= new
+        change, q = max(q.max(), -q.min()), new
         if change < 1e-6:
             break
-    return q.argmax(1)
+    return q, np.einsum("dkk,k->d", confusion, prior / prior.sum())
 
 
-def measure(path: Path, crowdkit: bool) -> dict[str, Any]:
-    """Accuracies in % and seconds on one file."""
-    file = VoteFile(path)
-    row: dict[str, Any] = {"set": file.name, "vote": file.vote_accuracy()}
-    row["n"], row["d"], row["k"] = len(file.gold), file.votes.n_classifiers, file.n_classes
-    row["dawid_skene"] = file.accuracy(dawid_skene(file.votes))
-    runs = []
-    start = time.perf_counter()
-    for seed in SEEDS:
-        model = DEEM(n_classes=file.n_classes, random_state=seed).fit(file.votes)
-        runs.append(file.accuracy(model.classes_[model.probas_.argmax(1)]))
-    row["deem_seconds"] = (time.perf_counter() - start) / len(SEEDS)
-    row["deem"], row["deem_seeds"] = float(np.mean(runs)), runs
-    if crowdkit:
-        row["crowdkit"] = crowdkit_accuracy(file)
-    return row
+def estimator(build: Callable[..., Any]) -> Callable[[Votes, int], tuple]:
+    """Probabilities and skills of a consensus estimator, built with n_classes, random_state."""
+
+    def run(votes: Votes, seed: int) -> tuple:
+        model = build(n_classes=votes.n_classes, random_state=seed).fit(votes)
+        return model.probas_, getattr(model, "skills_", None)
+
+    return run
 
 
-def crowdkit_accuracy(file: VoteFile) -> float | None:
-    """Accuracy of crowd-kit's Dawid-Skene, None where it fails."""
+OURS: dict[str, Callable[[Votes, int], Any]] = {
+    "vote": vote,
+    "dawid_skene": dawid_skene,
+    "deem": estimator(DEEM),
+    "deem_plain": estimator(lambda **sizes: DEEM(selection=None, **sizes)),
+}
+"""Methods measured in this process: of votes and a seed, (n, K) probabilities, or these with
+(n_classifiers,) skills."""
+
+PEERS = {
+    "crowdkit_dawid_skene": "DawidSkene",
+    "ebcc": "ebcc",
+    "mmsr": "MMSR",
+    "mace": "MACE",
+    "glad": "GLAD",
+}
+"""Methods measured in a process of their own, by the names they have in runner.py."""
+
+
+def figures(
+    file: VoteFile, labels: np.ndarray | None, probas: np.ndarray | None, skills: Any = None
+) -> dict[str, float]:
+    """Figures of merit of one result; without `labels` ties of `probas` are shared."""
+    gold, result = file.gold, {}
+    if labels is None:
+        result["accuracy"] = expected_accuracy(probas, gold)
+    else:
+        result["accuracy"] = file.accuracy(labels)
+    if probas is not None:
+        result["brier"] = brier_score(probas, gold)
+        result["log_loss"] = log_loss(probas, gold)
+        result["calibration_error"] = calibration_error(probas, gold)
+    if skills is not None:
+        truth = true_skills(file.item, file.worker, file.label, gold, len(skills))
+        error = skill_error(np.asarray(skills), truth)
+        result |= {} if error is None else {"skill_error": error}
+    return result
+
+
+def measure_here(file: VoteFile, method: str) -> dict[str, Any]:
+    """Figures of one of our methods, means over its seeds, or why it refuses the votes."""
+    runs, seeds = [], SEEDS.get(method, (0,))
+    for seed in seeds:
+        start = time.process_time()
+        try:
+            given = OURS[method](file.votes, seed)
+        except DeemError as error:
+            return {"failed": type(error).__name__}
+        seconds = time.process_time() - start
+        probas, skills = given if isinstance(given, tuple) else (given, None)
+        labels = None if method == "vote" else probas.argmax(1)
+        runs.append({**figures(file, labels, probas, skills), "seconds": seconds})
+    cell = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+    return cell if len(seeds) == 1 else {**cell, "seeds": [run["accuracy"] for run in runs]}
+
+
+def measure_apart(file: VoteFile, method: str) -> dict[str, Any]:
+    """Figures of a peer, or why there are none."""
     try:
-        return file.accuracy(run_apart(file.path, "DawidSkene")["labels"])
-    except RuntimeError as error:
-        print(f"  crowd-kit failed on {file.name}: {str(error).splitlines()[-1]}")
-        return None
+        run = run_apart(file.path, PEERS[method], probas=True, **LIMITS)
+    except RunError as error:
+        return {"failed": error.reason}
+    cell = figures(file, run["labels"], run["probas"])
+    return {**cell, "seconds": run["cpu_seconds"], "peak_mib": run["peak_mib"]}
+
+
+@cache
+def version_of(method: str) -> str | None:
+    """Version of what a peer stands on, None if it is not installed."""
+    if method == "ebcc":
+        return f"ebcc {zlib.crc32((HERE / 'ebcc.py').read_bytes()):08x}"
+    return peer_version("crowd-kit")
+
+
+class Store:
+    """Cells of the table on disk, one file a method: set -> figures."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def read(self, method: str) -> dict[str, dict[str, Any]]:
+        """Every cell of a method."""
+        path = self.folder / f"{method}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def write(self, method: str, name: str, cell: dict[str, Any]) -> None:
+        """Put in one cell."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.read(method) | {name: cell}, indent=1, sort_keys=True)
+        (self.folder / f"{method}.json").write_text(text + "\n", encoding="utf-8")
+
+    def holds(self, method: str, name: str, key: dict[str, Any]) -> bool:
+        """Whether there is a cell of these versions."""
+        return key.items() <= self.read(method).get(name, {}).items()
+
+
+def measure(path: Path, methods: list[str], store: Store, refresh: bool) -> dict[str, Any]:
+    """Measure what is asked and not yet known on one file; return the facts of the file."""
+    file, crc = VoteFile(path), zlib.crc32(path.read_bytes())
+    for method in methods:
+        if method in OURS:
+            store.write(method, file.name, {"file": crc, **measure_here(file, method)})
+            continue
+        key = {"file": crc, "version": version_of(method)}
+        if refresh or not store.holds(method, file.name, key):
+            store.write(method, file.name, {**key, **measure_apart(file, method)})
+    return {
+        "items": len(file.gold),
+        "classifiers": file.votes.n_classifiers,
+        "classes": file.n_classes,
+        "votes": len(file.item),
+        "known": int((file.gold >= 0).sum()),
+        "family": next(
+            family for pattern, family in FAMILIES.items() if fnmatch(path.stem, pattern)
+        ),
+    }
 
 
 def reference_names(folder: Path) -> set[str]:
@@ -89,50 +237,46 @@ def reference_names(folder: Path) -> set[str]:
         return {row["name"] for row in csv.DictReader(file) if row["map_irbm"]}
 
 
-def mean_row(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over sets; a method counts only where it has a figure for all of them."""
-    means: dict[str, Any] = {"set": name, "n_sets": len(rows)}
-    for method in METHODS:
-        values = [row.get(method) for row in rows]
-        means[method] = None if None in values else float(np.mean(values))
-    means["deem_seconds"] = float(np.mean([row["deem_seconds"] for row in rows]))
-    means["deem_seeds"] = np.mean([row["deem_seeds"] for row in rows], axis=0).tolist()
-    return means
-
-
-def show(row: dict[str, Any]) -> None:
-    """Print one line of the table."""
-    cells = ["     -" if row.get(m) is None else f"{row[m]:6.2f}" for m in METHODS]
-    print(f"{row['set'][:40]:40}", *cells, f"{row['deem_seconds']:8.3f}", sep="  ", flush=True)
+def collect(sets: dict[str, dict[str, Any]], store: Store) -> dict[str, Any]:
+    """All known cells of these sets; a set or method without any is left out."""
+    cells = {}
+    for method in (*OURS, *PEERS):
+        known = {name: cell for name, cell in store.read(method).items() if name in sets}
+        cells[method] = {
+            name: {key: value for key, value in cell.items() if key not in ("file", "version")}
+            for name, cell in sorted(known.items())
+        }
+    cells = {method: known for method, known in cells.items() if known}
+    sets = {name: facts for name, facts in sets.items() if any(name in c for c in cells.values())}
+    return {"versions": versions(), "limits": LIMITS, "sets": sets, "cells": cells}
 
 
 def main() -> None:
-    """Measure every set, print the table, write the JSON."""
+    """Measure what is asked, print the summary, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--crowdkit", action="store_true", help="also run crowd-kit's DawidSkene")
-    parser.add_argument("--only", nargs="+", help="names of sets")
+    parser.add_argument("--methods", nargs="+", choices=(*OURS, *PEERS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", metavar="SET", help="names of sets")
+    parser.add_argument("--refresh", action="store_true", help="measure also known peers anew")
     args = parser.parse_args()
     folder = folder_argument(args.folder)
-    if args.crowdkit and peer_python() is None:
-        raise SystemExit("crowd-kit is not there; run `make bench-env` first.")
+    methods = args.methods or [*OURS, "ebcc", *(PEERS if peer_python() else ())]
+    if set(methods) & set(PEERS) - {"ebcc"} and peer_python() is None:
+        raise SystemExit("the peers are not there; run `make bench-env` first.")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", DeemWarning)
-    print(", ".join(f"{name} {number}" for name, number in versions().items()))
-    print(f"{'accuracy in %':40}", *(f"{m[:6]:>6}" for m in METHODS), " seconds", sep="  ")
-    paths = [p for p in vote_files(folder) if not args.only or p.stem in args.only]
-    rows = []
-    for path in paths:
-        rows.append(measure(path, args.crowdkit))
-        show(rows[-1])
-    means = [mean_row(f"mean of {len(rows)}", rows)]
-    chosen = [row for row in rows if row["set"] in reference_names(folder)]
-    if chosen:
-        means.append(mean_row(f"mean of the {len(chosen)} with map_irbm", chosen))
-    for row in means:
-        show(row)
-        print(f"{'':40}  by random_state {np.round(row['deem_seeds'], 3).tolist()}")
-    print(write_json("accuracy.json", {"versions": versions(), "rows": rows, "means": means}))
+    DEEM().fit([[0, 0, 1], [1, 1, 1]])  # compiled loops and late imports are not timed
+    store = Store(HERE / "results" / "accuracy")
+    reference, sets = reference_names(folder), {}
+    for path in vote_files(folder):
+        asked = [] if args.only and path.stem not in args.only else methods
+        sets[path.stem] = measure(path, list(dict.fromkeys(asked)), store, args.refresh)
+        sets[path.stem]["reference"] = path.stem in reference
+        if asked:
+            print(path.stem, flush=True)
+    results = collect(sets, store)
+    print(*lines(results), sep="\n")
+    print(write_json("accuracy.json", results))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,14 @@ HERE = Path(__file__).resolve().parent
 BENCH_ENV = Path(os.environ.get("DEEM_BENCH_ENV", HERE.parent / ".bench-env"))
 
 
+class RunError(RuntimeError):
+    """A process of its own did not end well; `reason` says why in a few words."""
+
+    def __init__(self, reason: str, text: str):
+        super().__init__(text)
+        self.reason = reason
+
+
 class VoteFile:
     """Votes with known truth.
 
@@ -28,6 +37,8 @@ class VoteFile:
     ----------
     votes : Votes
         One row an item, those without votes included.
+    item, worker, label : (n_votes,) ints
+        The same votes, one an entry.
     gold : (n_items,) ints
         True labels, -1 where unknown; only for scoring.
     """
@@ -38,6 +49,7 @@ class VoteFile:
             self.gold = data["gold"]
             item, worker, label = data["item"], data["worker"], data["label"]
             self.n_classes = int(data["n_classes"])
+        self.item, self.worker, self.label = item, worker, label
         silent = np.setdiff1d(np.arange(len(self.gold)), item)
         columns = {
             "task": np.concatenate([item, silent]),
@@ -50,13 +62,6 @@ class VoteFile:
         """Accuracy in % on the items with known truth."""
         known = self.gold >= 0
         return 100 * float((np.asarray(labels)[known] == self.gold[known]).mean())
-
-    def vote_accuracy(self) -> float:
-        """Expected accuracy in % of the majority vote under uniform ties."""
-        known = np.flatnonzero(self.gold >= 0)
-        shares = self.votes.vote_shares()
-        shares[self.votes.empty_rows()] = 1 / self.n_classes
-        return 100 * float(shares[known, self.gold[known]].mean())
 
 
 def vote_files(folder: Path) -> list[Path]:
@@ -80,30 +85,60 @@ def peer_python() -> Path | None:
     return python if python.exists() else None
 
 
-def run_apart(path: Path, method: str = "deem", **options: Any) -> dict[str, Any]:
-    """Figures, and ``labels``, of one method in a process of its own.
+def peer_version(name: str) -> str | None:
+    """Name and version of a package in the peers' environment, None if there is none."""
+    if peer_python() is None:
+        return None
+    code = f"from importlib.metadata import version; print('{name}', version('{name}'))"
+    command = [str(peer_python()), "-I", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def run_apart(
+    path: Path, method: str = "deem", *, probas: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Figures, ``labels`` and perhaps ``probas`` of one method in a process of its own.
 
     Parameters
     ----------
     path : Path
         A vote file.
     method : str
-        As in runner.py; everything but "deem" runs in the peers' environment.
+        As in runner.py; everything but "deem" and "ebcc" runs in the peers' environment.
+    probas : bool
+        Whether to ask for probabilities, which are None where a method has none.
     **options
         Further options of runner.py.
+
+    Raises
+    ------
+    RunError
+        If the process fails or runs into one of the limits among the options.
     """
-    python = [sys.executable] if method == "deem" else [str(peer_python()), "-I"]
+    python = [sys.executable] if method in ("deem", "ebcc") else [str(peer_python()), "-I"]
     with tempfile.TemporaryDirectory() as folder:
-        labels = Path(folder) / "labels.npy"
+        files = {"labels": Path(folder) / "labels.npy"}
+        if probas:
+            files["probas"] = Path(folder) / "probas.npy"
         command = [*python, str(HERE / "runner.py"), str(path), "--method", method]
-        command += ["--labels", str(labels)]
-        for name, value in options.items():
+        for name, value in {**files, **options}.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+            text = f"{' '.join(command)} failed:\n{done.stderr[-2000:]}"
+            raise RunError(_reason(done.returncode, done.stderr), text)
         figures = json.loads(done.stdout.splitlines()[-1])
-        return {**figures, "labels": np.load(labels)}
+        arrays = {name: np.load(file) if file.exists() else None for name, file in files.items()}
+        return {**figures, **arrays}
+
+
+def _reason(code: int, stderr: str) -> str:
+    """Why a process failed."""
+    if code == -signal.SIGXCPU:
+        return "time"
+    if any(sign in stderr for sign in ("MemoryError", "bad_alloc", "allocate memory")):
+        return "memory"
+    return stderr.strip().splitlines()[-1][:200] if stderr.strip() else f"exit code {code}"
 
 
 def versions() -> dict[str, str]:

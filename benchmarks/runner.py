@@ -31,12 +31,15 @@ def main() -> None:
     votes = {name: value for name, value in np.load(args.votes).items()}
     run, libraries = prepare(args, votes)
     base = peak_mib()
+    limit(args)
     with contextlib.redirect_stdout(sys.stderr):
         start, cpu = time.perf_counter(), time.process_time()
-        labels, n_iter = run()
+        labels, n_iter, *probas = run()
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     if args.labels is not None:
         np.save(args.labels, np.asarray(labels, dtype=np.int64))
+    if args.probas is not None and probas:
+        np.save(args.probas, np.asarray(probas[0], dtype=np.float64))
     figures = {
         "method": args.method,
         "versions": {name: version(name) for name in (*libraries, "numpy")},
@@ -55,11 +58,16 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("votes", type=Path, help=".npz with item, worker, label and the sizes")
     parser.add_argument("--labels", type=Path, help=".npy to write, one label an item")
-    parser.add_argument("--method", default="deem", help="deem, deem020 or a crowd-kit class")
+    parser.add_argument("--probas", type=Path, help=".npy to write, if the method has them")
+    parser.add_argument(
+        "--method", default="deem", help="deem, ebcc, deem020 or a crowd-kit class"
+    )
     parser.add_argument("--form", choices=("dense", "long"), default="dense", help="for deem")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--n-iter", type=int, help="passes to run in any case")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-seconds", type=int, help="processor time after which it is killed")
+    parser.add_argument("--max-gib", type=int, help="memory beyond which it fails")
     return parser.parse_args()
 
 
@@ -69,6 +77,8 @@ def prepare(args: argparse.Namespace, votes: dict[str, Any]) -> tuple[Callable, 
         return prepare_ours(args, votes), ("deem", "torch")
     if args.method == "deem020":
         return prepare_deem020(args, votes), ("deem", "torch")
+    if args.method == "ebcc":
+        return prepare_ebcc(args, votes), ("scipy",)
     return prepare_crowdkit(args, votes), ("crowd-kit", "pandas")
 
 
@@ -108,6 +118,21 @@ def prepare_deem020(args: argparse.Namespace, votes: dict[str, Any]) -> Callable
     return run
 
 
+def prepare_ebcc(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
+    """EBCC as its paper has it."""
+    from ebcc import EBCC
+
+    long = (votes[name].astype(int) for name in ("item", "worker", "label"))
+    sizes = (int(votes[name]) for name in ("n_items", "n_workers", "n_classes"))
+    given = (*long, *sizes)
+
+    def run() -> tuple[Any, int, Any]:
+        model = EBCC(random_state=args.seed).fit(*given)
+        return model.probas_.argmax(1), len(model.bounds_), model.probas_
+
+    return run
+
+
 def prepare_crowdkit(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
     """An aggregator of crowd-kit, on its long table."""
     import crowdkit.aggregation
@@ -118,14 +143,28 @@ def prepare_crowdkit(args: argparse.Namespace, votes: dict[str, Any]) -> Callabl
     if "random_state" in inspect.signature(method).parameters:
         params["random_state"] = args.seed
     model, given = method(**params), table(votes)
-    n_items = int(votes["n_items"])
+    items, classes = range(int(votes["n_items"])), range(int(votes["n_classes"]))
 
-    def run() -> tuple[Any, int | None]:
+    def run() -> tuple[Any, ...]:
         labels = model.fit_predict(given)
         passes = len(getattr(model, "loss_history_", [])) or None
-        return labels.reindex(range(n_items), fill_value=-1).to_numpy(), passes
+        labels = labels.reindex(items, fill_value=-1).to_numpy()
+        if getattr(model, "probas_", None) is None:
+            return labels, passes
+        # A label that nobody gave has no column, an item without votes no row.
+        probas = model.probas_.reindex(columns=classes, fill_value=0.0)
+        return labels, passes, probas.reindex(items, fill_value=1 / len(classes)).to_numpy()
 
     return run
+
+
+def limit(args: argparse.Namespace) -> None:
+    """Set the limits asked for, the time from now on."""
+    if args.max_seconds is not None:
+        until = int(time.process_time()) + 1 + args.max_seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+    if args.max_gib is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (args.max_gib << 30, resource.RLIM_INFINITY))
 
 
 def dense(votes: dict[str, Any]) -> Any:
