@@ -9,7 +9,7 @@ from exact import Exact, bit_states, one_hot_states
 
 from deem.core.model import BipartiteModel, LatentModel, Model
 from deem.core.sampler import MetropolisSampler
-from deem.models import BinaryIRBM, SoftIRBM
+from deem.models import BinaryIRBM, ContextIRBM, SoftIRBM, SubclassIRBM
 from deem.samplers import Gibbs
 
 
@@ -63,7 +63,19 @@ def _binary(d, units=1):
     return TinyModel(BinaryIRBM, arguments, one_hot_states(d, 2), bit_states(units))
 
 
-TINY_MODELS = [_soft(3, 3), _soft(4, 3, 2), _binary(3), _binary(4, 2)]
+def _states_of_classes(cls, d, k, name, states):
+    """A model whose one hidden unit has several states of each class in a row."""
+    arguments = {"n_classifiers": d, "n_classes": k, name: states}
+    hidden = one_hot_states(1, k * states)
+    visible = one_hot_states(d, k)
+    return TinyModel(cls, arguments, visible, hidden, lambda h: _first_state(h) // states)
+
+
+TINY_MODELS = [
+    *(_soft(3, 3), _soft(4, 3, 2), _binary(3), _binary(4, 2)),
+    _states_of_classes(SubclassIRBM, 5, 2, "n_subclasses", 2),
+    _states_of_classes(ContextIRBM, 4, 2, "n_contexts", 2),
+]
 
 TINY_SAMPLERS = {"Gibbs": Gibbs}
 
