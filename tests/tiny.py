@@ -9,7 +9,16 @@ from exact import Exact, bit_states, one_hot_states
 
 from deem.core.model import BipartiteModel, LatentModel, Model
 from deem.core.sampler import MetropolisSampler
-from deem.models import BinaryIRBM, ContextIRBM, SoftIRBM, SubclassIRBM
+from deem.models import (
+    BinaryIRBM,
+    ContextIRBM,
+    DifficultyIRBM,
+    GroupIRBM,
+    OneCoinIRBM,
+    SoftIRBM,
+    SubclassIRBM,
+    TemperedIRBM,
+)
 from deem.samplers import Gibbs
 
 
@@ -22,6 +31,8 @@ class TinyModel:
     visible: torch.Tensor
     hidden: torch.Tensor
     class_of_hidden: Callable = field(default=lambda h: h.flatten(1)[:, 0].long())
+    # Models of few parameters need larger ones to be far from each other.
+    spread: float = 1.0
 
     @property
     def name(self):
@@ -34,7 +45,7 @@ class TinyModel:
         with torch.no_grad():
             for p in model.parameters():
                 noise = torch.randn(p.shape, generator=generator, dtype=torch.float64)
-                p.copy_(scale * noise)
+                p.copy_(scale * self.spread * noise)
         return model
 
     def exact(self, model):
@@ -63,6 +74,32 @@ def _binary(d, units=1):
     return TinyModel(BinaryIRBM, arguments, one_hot_states(d, 2), bit_states(units))
 
 
+def _group(d, k, groups):
+    arguments = {"n_classifiers": d, "n_classes": k, "groups": groups}
+    hidden = one_hot_states(1 + len(groups), k)
+    return TinyModel(GroupIRBM, arguments, one_hot_states(d, k), hidden, _first_state)
+
+
+def _tempered(weight, k):
+    arguments = {"n_classifiers": len(weight), "n_classes": k, "vote_weight": weight}
+    visible = one_hot_states(len(weight), k)
+    return TinyModel(TemperedIRBM, arguments, visible, one_hot_states(1, k), _first_state)
+
+
+def _one_coin(d, k):
+    arguments = {"n_classifiers": d, "n_classes": k}
+    hidden = one_hot_states(1, k)
+    return TinyModel(OneCoinIRBM, arguments, one_hot_states(d, k), hidden, _first_state, 2.0)
+
+
+def _difficulty(d, k, levels):
+    arguments = {"n_classifiers": d, "n_classes": k, "n_levels": levels}
+    classes, level = torch.eye(k).double(), torch.eye(levels).double()
+    pairs = [torch.cat([one, other]) for one in classes for other in level]
+    visible, first = one_hot_states(d, k), lambda h: h[:, :k].argmax(-1)
+    return TinyModel(DifficultyIRBM, arguments, visible, torch.stack(pairs), first, 2.0)
+
+
 def _states_of_classes(cls, d, k, name, states):
     """A model whose one hidden unit has several states of each class in a row."""
     arguments = {"n_classifiers": d, "n_classes": k, name: states}
@@ -73,6 +110,9 @@ def _states_of_classes(cls, d, k, name, states):
 
 TINY_MODELS = [
     *(_soft(3, 3), _soft(4, 3, 2), _binary(3), _binary(4, 2)),
+    _group(5, 2, ((0, 3), (1, 2))),
+    _tempered((0.5, 0.25, 1.0), 3),
+    *(_one_coin(4, 3), _difficulty(4, 3, 2)),
     _states_of_classes(SubclassIRBM, 5, 2, "n_subclasses", 2),
     _states_of_classes(ContextIRBM, 4, 2, "n_contexts", 2),
 ]
@@ -99,11 +139,12 @@ def bipartite(cls):
 
 
 def has_partition(cls):
-    return cls.log_partition is not Model.log_partition
+    # A tempered posterior rule belongs to no distribution of the votes.
+    return cls.log_partition is not Model.log_partition and cls is not TemperedIRBM
 
 
 def misses_votes(cls):
-    return bool(cls.supports_missing)
+    return bool(cls.supports_missing) and has_partition(cls)
 
 
 def _move(v, site, category):

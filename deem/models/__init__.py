@@ -2,15 +2,33 @@
 
 from deem.core.model import Model
 from deem.models.context import ContextIRBM
+from deem.models.difficulty import DifficultyIRBM
+from deem.models.group import GroupIRBM
 from deem.models.irbm import BinaryIRBM, SoftIRBM
+from deem.models.one_coin import OneCoinIRBM
 from deem.models.subclass import SubclassIRBM
+from deem.models.tempered import TemperedIRBM
 
-__all__ = ["MODELS", "BinaryIRBM", "ContextIRBM", "SoftIRBM", "SubclassIRBM"]
+__all__ = [
+    "MODELS",
+    "BinaryIRBM",
+    "ContextIRBM",
+    "DifficultyIRBM",
+    "GroupIRBM",
+    "OneCoinIRBM",
+    "SoftIRBM",
+    "SubclassIRBM",
+    "TemperedIRBM",
+]
 
 MODELS: dict[str, type[Model]] = {
     "BinaryIRBM": BinaryIRBM,
     "SoftIRBM": SoftIRBM,
     "ContextIRBM": ContextIRBM,
     "SubclassIRBM": SubclassIRBM,
+    "OneCoinIRBM": OneCoinIRBM,
+    "DifficultyIRBM": DifficultyIRBM,
+    "GroupIRBM": GroupIRBM,
+    "TemperedIRBM": TemperedIRBM,
 }
 """Models by name, for the estimator, for files and for the contract tests."""
