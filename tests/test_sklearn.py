@@ -11,10 +11,11 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from deem import DEEM
+from deem.estimators import GLAD, DawidSkene, MajorityVote, OneCoin
 from deem.models import SoftIRBM
 from deem.utils.exception import DeemWarning
 
@@ -28,13 +29,18 @@ EXPECTED_FAILURES = {
 }
 
 
+ESTIMATORS = [DEEM, MajorityVote, DawidSkene, OneCoin, GLAD]
+every = pytest.mark.parametrize("cls", ESTIMATORS)
+
+
 def estimator_checks():
     """Checks of `parametrize_with_checks`, those that cannot hold marked strictly."""
-    for estimator, check in estimator_checks_generator(DEEM()):
-        name = check.func.__name__
-        reason = EXPECTED_FAILURES.get(name)
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        yield pytest.param(estimator, check, id=name, marks=marks)
+    for cls in ESTIMATORS:
+        for estimator, check in estimator_checks_generator(cls()):
+            name = check.func.__name__
+            reason = EXPECTED_FAILURES.get(name)
+            marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+            yield pytest.param(estimator, check, id=f"{cls.__name__}-{name}", marks=marks)
 
 
 @pytest.mark.global_random
@@ -102,8 +108,9 @@ def test_fit_never_writes_a_parameter(votes, settings):
     assert plain(estimator.get_params()) == before
 
 
-def test_fit_adds_only_names_that_end_in_an_underscore(votes):
-    estimator = DEEM()
+@every
+def test_fit_adds_only_names_that_end_in_an_underscore(votes, cls):
+    estimator = cls()
     before = set(vars(estimator))
     added = set(vars(estimator.fit(votes))) - before
     assert {name for name in added if not name.endswith("_")} == {"_fit_class_map"}
@@ -115,6 +122,15 @@ def test_refit_equals_the_first_fit(votes, settings):
     again = DEEM(random_state=0, **settings).fit(votes[::-1, ::-1][:60]).fit(votes)
     np.testing.assert_array_equal(again.probas_, fresh.probas_)
     assert set(vars(again)) == set(vars(fresh))
+
+
+@every
+def test_a_refit_equals_the_first_fit_of_a_clone(votes, cls):
+    estimator = cls().fit(votes)
+    before = plain(estimator.get_params())
+    again = clone(estimator).fit(votes[:60]).fit(votes)
+    np.testing.assert_array_equal(again.probas_, estimator.probas_)
+    assert plain(again.get_params()) == before
 
 
 def test_a_refit_forgets_the_names_of_columns(votes):
@@ -129,9 +145,10 @@ def test_a_refit_keeps_attributes_of_the_user(votes):
     assert estimator.fit(votes).fit(votes).note_ == "mine"
 
 
-def test_pipeline_feeds_probabilities_to_the_next_step(votes, truth):
-    pipeline = make_pipeline(DEEM(), GaussianNB()).fit(votes, truth)
-    assert pipeline.score(votes, truth) >= DEEM().fit(votes).score(votes, truth) - 0.02
+@every
+def test_pipeline_feeds_probabilities_to_the_next_step(votes, truth, cls):
+    pipeline = make_pipeline(cls(), GaussianNB()).fit(votes, truth)
+    assert pipeline.score(votes, truth) >= cls().fit(votes).score(votes, truth) - 0.02
 
 
 def test_pipeline_ends_in_deem(votes):
@@ -158,8 +175,10 @@ def test_grid_search_with_labels_takes_the_better_accuracy(votes, truth):
 
 
 @pytest.mark.parametrize("through", [pickle, joblib], ids=["pickle", "joblib"])
-def test_pickles(votes, tmp_path, through):
-    estimator = DEEM(class_prior=[0.2, 0.3, 0.5]).fit(votes)
+@every
+def test_pickles(votes, tmp_path, through, cls):
+    settings = {} if cls is MajorityVote else {"class_prior": [0.2, 0.3, 0.5]}
+    estimator = cls(**settings).fit(votes)
     with open(tmp_path / "file", "wb") as file:
         through.dump(estimator, file)
     with open(tmp_path / "file", "rb") as file:
@@ -194,15 +213,28 @@ def test_feature_names_out_are_the_labels(votes):
     assert estimator.get_feature_names_out().tolist() == ["x", "y", "z"]
 
 
-def test_input_tags():
-    tags = DEEM().__sklearn_tags__()
+@every
+def test_input_tags(cls):
+    tags = cls().__sklearn_tags__()
     inputs = tags.input_tags
     assert (inputs.categorical, inputs.allow_nan, inputs.string) == (True, True, True)
     assert (inputs.sparse, inputs.three_d_array) == (True, True)
     assert tags.estimator_type is None
 
 
-def test_constructor_only_stores():
-    names = inspect.signature(DEEM).parameters
+@every
+def test_constructor_only_stores(cls):
+    names = inspect.signature(cls).parameters
     marks = {name: object() for name in names}
-    assert vars(DEEM(**marks)) == marks
+    assert vars(cls(**marks)) == marks
+
+
+def test_a_search_compares_estimators(votes, truth):
+    """Without labels by the likelihood of held-out votes, with labels by the accuracy."""
+    pipeline = Pipeline([("consensus", DEEM())])
+    grid = {"consensus": [cls(n_classes=3) for cls in ESTIMATORS]}
+    for y in (None, truth):
+        search = GridSearchCV(pipeline, grid, cv=3).fit(votes, y)
+        found = search.cv_results_["mean_test_score"]
+        assert np.isfinite(found).all()
+        assert type(search.best_estimator_["consensus"]) is ESTIMATORS[found.argmax()]

@@ -1,5 +1,6 @@
 """scikit-learn estimators on top of the models."""
 
+from deem.estimators.baselines import GLAD, DawidSkene, MajorityVote, OneCoin
 from deem.estimators.consensus import DEEM
 
-__all__ = ["DEEM"]
+__all__ = ["DEEM", "GLAD", "DawidSkene", "MajorityVote", "OneCoin"]

@@ -33,6 +33,7 @@ def fitted_state(
     reference: Reference,
     *,
     gold: NDArray[np.int64] | None = None,
+    probas: NDArray[np.float64] | None = None,
     converged: bool = True,
 ) -> dict[str, Any]:
     """Fitted attributes by name.
@@ -47,12 +48,14 @@ def fitted_state(
         What the hidden states get their classes from.
     gold : (n_samples,), optional
         Class codes known for certain, -1 for unknown; they settle what they name.
+    probas : (n_samples, n_classes), optional
+        Probabilities of the classes; those of the model by default.
     converged : bool
         Whether the stopping rule of the solver held.
     """
     states = state_probabilities(model, votes)
     mapping = reference.class_map(states)
-    probas = aligned(states, mapping)
+    probas = aligned(states, mapping) if probas is None else probas
     if gold is not None:
         probas = np.where(gold[:, None] >= 0, one_hot(gold, votes.n_classes), probas)
     prior, confusion = _class_tables(model, votes, mapping, probas)
