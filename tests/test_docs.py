@@ -40,6 +40,10 @@ FACTS = {
     "docs/add_a_model.md": lambda found: found["accuracy"] > 0.8 and min(found["weights"]) > 0,
     "docs/add_a_sampler.md": lambda found: found["distance"] < 0.02,
     "docs/command_line.md": lambda found: found["Path"]("probabilities.csv").is_file(),
+    "docs/dependence.md": lambda found: (
+        len(found["found"].clusters) == 3
+        and min(found["accuracy"].values()) == found["accuracy"]["plain"]
+    ),
     "docs/quickstart.md": lambda found: found["consensus"] > found["vote"],
 }
 """What must hold after the code of a page has run."""

@@ -89,6 +89,13 @@ FACTS = {
         has("729 vote patterns", "sum to 1.000000"),
         close_estimates(r"form ([\d.]+), listed ([\d.]+)", 1e-6),
     ],
+    "models/contexts.py": [
+        lambda text: (
+            (found := numbers(r"right on ([\d.]+) .* sure of ([\d.]+)", text))
+            and found[1] - found[0] > 0.1 > 10 * abs(found[3] - found[2])
+        ),
+        close_estimates(r"on ([\d.]+), true ([\d.]+)", 0.05),
+    ],
     "models/exact_or_contrastive.py": [
         lambda text: max(found := numbers(r"(-[\d.]+) nats", text)) == found[0],
         lambda text: max(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] > 0.85,
@@ -98,6 +105,10 @@ FACTS = {
         has("no votes at all -0.0000", "class prior: True"),
     ],
     "models/recover_confusions.py": [falling(r"probability ([\d.]+)")],
+    "models/subclasses.py": [
+        rising(r"(-[\d.]+) nats"),
+        lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
+    ],
     "samplers/gibbs_chain.py": [
         lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.06,
         falling(r"frequency of a vote: ([\d.]+)"),
@@ -109,6 +120,10 @@ FACTS = {
     "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
     "visual/convergence.py": [
         has("'free energy of the data', 'accuracy'", "saved convergence.png")
+    ],
+    "visual/dependence.py": [
+        has("classifiers 0, 1 and 2 vote as one", "classifiers 6 and 7 vote as one"),
+        lambda text: min(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] < found[2],
     ],
 }
 """What the printed lines of each example must show."""

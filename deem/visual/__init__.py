@@ -2,6 +2,7 @@
 
 from deem.visual.confusion import plot_confusions
 from deem.visual.convergence import plot_convergence
+from deem.visual.dependence import plot_dependence
 from deem.visual.weights import plot_weights
 
-__all__ = ["plot_confusions", "plot_convergence", "plot_weights"]
+__all__ = ["plot_confusions", "plot_convergence", "plot_dependence", "plot_weights"]
