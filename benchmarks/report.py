@@ -144,8 +144,8 @@ def page(results: Results) -> str:
         "has its expected accuracy under uniform ties. `DEEM` runs with its defaults; its figures "
         f"are means over the random states 0, 1 and 2, whose own means are {seeds}. A method that "
         "did not end on every set stands beside `DEEM` over the same sets; a dash in the column "
-        f"of the {len(reference_sets(results))} sets with published reference figures has the "
-        "same reason.",
+        f"of the {len(reference_sets(results))} sets that all methods of an earlier comparison "
+        "could handle has the same reason.",
         accuracy_table(results),
         *ranks_part(results),
         "## Worst cases",
@@ -182,9 +182,10 @@ def ranks_part(results: Results) -> list[str]:
     chance = "below 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"
     return [
         f"![Mean ranks with the critical difference]({PICTURE})",
-        f"Mean ranks over the {len(found['sets'])} sets on which all methods ran that ran on at "
-        f"least {ENOUGH:.0%} of them; 1 is best. Friedman's test that all are alike: p "
-        f"{chance}. Methods that a bar joins do not differ at the 5 % level by Nemenyi's test, "
+        f"Mean ranks of the methods with a figure on at least {ENOUGH:.0%} of the sets, over the "
+        f"{len(found['sets'])} sets on which all of these have one; 1 is best. Friedman's test "
+        f"that all are alike: p {chance}. Methods that a bar joins do not differ at the 5 % level "
+        "by Nemenyi's test, "
         f"whose critical difference is {found['distance']:.2f} (Demsar, 2006, Statistical "
         "comparisons of classifiers over multiple data sets).",
     ]
