@@ -148,6 +148,7 @@ def cost_rows(results: Results) -> list[dict[str, Any]]:
         seconds = list(column(results, method, "seconds").values())
         memory = column(results, method, "peak_mib").values()
         failed = [cell["failed"] for cell in cells.values() if "failed" in cell]
+        failed += ["not run"] * len(results["sets"].keys() - cells.keys())
         rows.append(
             {
                 "method": method,

@@ -90,6 +90,8 @@ def test_cost_counts_what_did_not_end(results):
     row = by_method(cost_rows(results))["mmsr"]
     assert (row["median"], row["total"], row["peak_mib"]) == (2, 6, 210)
     assert row["failed"] == {"time": 1}
+    del results["cells"]["mmsr"]["c"]
+    assert by_method(cost_rows(results))["mmsr"]["failed"] == {"not run": 1, "time": 1}
 
 
 def test_families_and_seeds(results):
