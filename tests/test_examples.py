@@ -96,13 +96,6 @@ FACTS = {
         ),
         close_estimates(r"on ([\d.]+), true ([\d.]+)", 0.05),
     ],
-    "models/contexts.py": [
-        lambda text: (
-            (found := numbers(r"right on ([\d.]+) .* sure of ([\d.]+)", text))
-            and found[1] - found[0] > 0.1 > 10 * abs(found[3] - found[2])
-        ),
-        close_estimates(r"on ([\d.]+), true ([\d.]+)", 0.05),
-    ],
     "models/exact_or_contrastive.py": [
         lambda text: max(found := numbers(r"(-[\d.]+) nats", text)) == found[0],
         lambda text: max(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] > 0.85,
@@ -112,10 +105,6 @@ FACTS = {
         has("no votes at all -0.0000", "class prior: True"),
     ],
     "models/recover_confusions.py": [falling(r"probability ([\d.]+)")],
-    "models/subclasses.py": [
-        rising(r"(-[\d.]+) nats"),
-        lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
-    ],
     "models/subclasses.py": [
         rising(r"(-[\d.]+) nats"),
         lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
