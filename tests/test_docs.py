@@ -39,6 +39,10 @@ def page(name):
 FACTS = {
     "docs/add_a_model.md": lambda found: found["accuracy"] > 0.8 and min(found["weights"]) > 0,
     "docs/add_a_sampler.md": lambda found: found["distance"] < 0.02,
+    "docs/baselines.md": lambda found: (
+        len(found["hardest"]) == 10
+        and found["accuracy"]["DEEM"] > found["accuracy"]["MajorityVote"] > 0.8
+    ),
     "docs/command_line.md": lambda found: found["Path"]("probabilities.csv").is_file(),
     "docs/dependence.md": lambda found: (
         len(found["found"].clusters) == 3

@@ -80,6 +80,10 @@ FACTS = {
             for x in ast.literal_eval(re.search(r"learned.*?(\[.*\])", text)[1])
         )
     ],
+    "estimators/compare_baselines.py": [
+        lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[0] < found[1] < found[2],
+    ],
+    "estimators/hard_samples.py": [rising(r"wrong votes ([\d.]+)")],
     "loading/load_and_predict.py": [
         has("same predictions: True", "refused: ModelFileError"),
         lambda text: numbers(r"new votes: ([\d.]+)", text)[0] > 0.85,

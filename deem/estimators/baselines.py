@@ -327,7 +327,7 @@ class GLAD(_Trained):
     >>> from deem.estimators import GLAD
     >>> votes = [[0, 0, 0], [1, 1, 1], [2, 0, 1], [0, 0, 0], [1, 1, 1], [2, 2, 2]]
     >>> fitted = GLAD().fit(votes)
-    >>> fitted.difficulty(votes).argmax()
+    >>> int(fitted.difficulty(votes).argmax())
     2
     """
 
