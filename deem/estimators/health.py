@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,58 @@ from numpy.typing import NDArray
 
 from deem.core.votes import Votes
 from deem.utils.exception import (
+    CollapsedConsensusWarning,
     ConstantClassifierWarning,
+    CopiedClassifierWarning,
+    DeadClassWarning,
     EmptySampleWarning,
+    FewClassifiersWarning,
     FewSamplesWarning,
+    FewVotesWarning,
+    FlippedConsensusWarning,
+    IgnoredClassifierWarning,
+    MergedClassesWarning,
     NotConvergedWarning,
+    OverruledVotesWarning,
+    RestartsDisagreeWarning,
     SilentClassifierWarning,
     SingleClassifierWarning,
     SingleClassWarning,
 )
 from deem.utils.warning import warn
 
-__all__ = ["report", "warn_about_training", "warn_about_votes"]
+__all__ = [
+    "names_of_samples",
+    "plain_names",
+    "report",
+    "warn_about_consensus",
+    "warn_about_training",
+    "warn_about_votes",
+]
+
+Array = NDArray[np.float64]
 
 _SHOWN = 5
+_LISTED = 100
 _FEW_SAMPLES = 2
+_FEW_CLASSIFIERS = 2
+
+_SMALLEST = 1e-12
+
+_CHANCE = 0.01
+"""That any classifier is taken for a constant one."""
+
+_OVERRULED = 0.01
+"""Share of the unanimous samples."""
+
+_MISSED = 5.0
+"""Samples of a class by majority vote from which its loss is worth a word."""
+
+_MOST = 0.5
+"""Share of the votes."""
+
+_DISAGREEMENT = 0.1
+"""Share of the samples."""
 
 
 def warn_about_votes(votes: Votes) -> None:
@@ -55,7 +94,7 @@ def _warn_about_classes(votes: Votes, cast: NDArray[np.int64], n_voted: int) -> 
             SingleClassWarning,
         )
         return
-    constant: NDArray[np.bool_] = (used.sum(1) == 1) & (cast > 1)
+    constant = _constant(votes, cast)
     if constant.any():
         warn(
             f"classifiers {_named(votes.classifiers, constant)} always cast the same vote and "
@@ -70,6 +109,16 @@ def _warn_about_classes(votes: Votes, cast: NDArray[np.int64], n_voted: int) -> 
         )
 
 
+def _constant(votes: Votes, cast: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Classifiers with one label, on more votes than chance would give any of them the same."""
+    counts = votes.label_counts()
+    share = counts.sum(0) / max(counts.sum(), 1)
+    label = counts.argmax(1)
+    by_chance = share[label] ** counts[np.arange(len(counts)), label]
+    alone: NDArray[np.bool_] = ((counts > 0).sum(1) == 1) & (cast > 1)
+    return alone & (by_chance < _CHANCE / votes.n_classifiers)
+
+
 def warn_about_training(converged: bool, n_iter: int) -> None:
     """Warn by name if an exact solver stopped at its limit."""
     if not converged:
@@ -80,8 +129,121 @@ def warn_about_training(converged: bool, n_iter: int) -> None:
         )
 
 
+def warn_about_consensus(
+    votes: Votes, health: Mapping[str, Any], *, informed: bool = False
+) -> None:
+    """Warn by name of what a user should act on.
+
+    Nothing is said of votes that are too few to judge by, of which `warn_about_votes` tells.
+
+    Parameters
+    ----------
+    votes : Votes
+        The training votes.
+    health : mapping
+        From `deem.estimators.examination.examine`.
+    informed : bool
+        Whether the user gave knowledge that may well contradict the votes.
+    """
+    n_voted = votes.n_samples - health["n_empty_samples"]
+    if n_voted < _FEW_SAMPLES * votes.n_classes or votes.n_classes == 1:
+        return
+    collapsed = not health["finite"] or health["constant"]
+    if collapsed:
+        warn(
+            "the consensus is one class for all samples, or not finite, though the votes are not; "
+            'start from the vote by init_method="mv", or pass solver="exact".',
+            CollapsedConsensusWarning,
+        )
+    elif not informed:
+        _warn_about_class_facts(votes, health)
+        _warn_about_overruled(health)
+    _warn_about_merged(health)
+    _warn_about_classifier_facts(health, collapsed)
+    differs = max(health["candidate_disagreement"], default=0.0)
+    if differs > _DISAGREEMENT:
+        warn(
+            f"restarts or models disagree on up to {100 * differs:.0f} % of the samples; see "
+            "health_['candidate_disagreement']. Trust the probabilities less, or pass gold.",
+            RestartsDisagreeWarning,
+        )
+
+
+def _warn_about_class_facts(votes: Votes, health: Mapping[str, Any]) -> None:
+    if health["vote_agreement"] < health["chance_agreement"] - _SMALLEST or (
+        2 * len(health["below_chance"]) > votes.n_classifiers or len(health["renamed_classes"]) > 0
+    ):
+        warn(
+            f"the consensus agrees with the majority vote on {100 * health['vote_agreement']:.0f} "
+            "% of the samples, classes changed places in training, or most classifiers are below "
+            "chance: classes may be swapped. Pass some known labels as gold.",
+            FlippedConsensusWarning,
+        )
+    gone = [x for x in health["swallowed_classes"] if x["lost"] + x["kept"] >= _MISSED]
+    if gone:
+        pairs = ", ".join(f"{x['class']} to {x['into']}" for x in gone[:_SHOWN])
+        warn(
+            f"samples of a class by majority vote go mostly to another class: {pairs}; check "
+            "confusion_, pass class_prior or some known labels as gold.",
+            DeadClassWarning,
+        )
+
+
+def _warn_about_merged(health: Mapping[str, Any]) -> None:
+    if health["merged_classes"]:
+        pairs = ", ".join(
+            " and ".join(str(x) for x in pair["classes"])
+            for pair in health["merged_classes"][:_SHOWN]
+        )
+        warn(
+            f"the votes do not tell these classes apart: {pairs}; merge them, or bring "
+            "classifiers that know the difference.",
+            MergedClassesWarning,
+        )
+
+
+def _warn_about_overruled(health: Mapping[str, Any]) -> None:
+    overruled, unanimous = health["n_overruled"], health["n_unanimous"]
+    if overruled > _OVERRULED * unanimous:
+        warn(
+            f"{overruled} of {unanimous} samples with three or more votes, all for one "
+            "class, were given another; see health_['overruled_samples']. Check the classifiers "
+            "below chance, or use the majority vote there.",
+            OverruledVotesWarning,
+        )
+
+
+def _warn_about_classifier_facts(health: Mapping[str, Any], collapsed: bool) -> None:
+    cast = np.array(health["votes_per_classifier"])
+    if (cast > 0).sum() == _FEW_CLASSIFIERS:
+        warn(
+            "where two classifiers differ, nothing in the votes says who is right; bring a third.",
+            FewClassifiersWarning,
+        )
+    if health["copies"]:
+        groups = "; ".join(", ".join(map(str, group)) for group in health["copies"][:_SHOWN])
+        warn(
+            f"classifiers with the very same votes, errors included: {groups}; keep one of each "
+            "group, since copies count as independent witnesses.",
+            CopiedClassifierWarning,
+        )
+    if health["ignored_votes"] > _MOST and not collapsed:
+        warn(
+            f"{100 * health['ignored_votes']:.0f} % of the votes are of classifiers that tell "
+            "almost nothing about the class; see health_['ignored_classifiers'], and check how "
+            "their votes were read.",
+            IgnoredClassifierWarning,
+        )
+    if health["few_votes"] > _MOST:
+        warn(
+            f"{100 * health['few_votes']:.0f} % of the votes are of classifiers with fewer than "
+            "two votes a class, too few to know each of them; ask fewer people for more votes.",
+            FewVotesWarning,
+        )
+
+
 def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int) -> dict[str, Any]:
-    """Facts about a fit, as plain values.
+    """Facts that need no more than the labels, as plain values.
 
     Parameters
     ----------
@@ -100,13 +262,20 @@ def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int)
     return {
         "converged": converged,
         "n_iter": n_iter,
-        "empty_samples": _plain(empty if votes.tasks is None else votes.tasks[empty]),
+        "empty_samples": names_of_samples(votes, empty),
+        "n_empty_samples": len(empty),
         "votes_per_classifier": votes.votes_per_classifier().tolist(),
         "class_use": use.tolist(),
     }
 
 
-def _plain(names: NDArray[Any]) -> list[Any]:
+def names_of_samples(votes: Votes, rows: NDArray[np.int64]) -> list[Any]:
+    """Names of samples, else their places; the first hundred."""
+    rows = rows[:_LISTED]
+    return plain_names(rows if votes.tasks is None else votes.tasks[rows])
+
+
+def plain_names(names: NDArray[Any]) -> list[Any]:
     """Names that JSON can hold; dates, for one, as text."""
     entries = (names.astype(str) if names.dtype.kind in "mM" else names).tolist()
     return [x if isinstance(x, (str, int, float)) else str(x) for x in entries]

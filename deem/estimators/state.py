@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from deem.core.model import LatentModel
 from deem.core.reading import read_votes
 from deem.core.votes import Votes
 from deem.estimators.alignment import Reference, aligned, state_probabilities
-from deem.estimators.health import report
+from deem.estimators.examination import Outcome, examine
+from deem.estimators.health import warn_about_consensus
 from deem.estimators.uncertainty import expected_accuracy, standard_deviations
 from deem.math.scale import normalise
 from deem.math.vote import one_hot
@@ -35,6 +36,8 @@ def fitted_state(
     gold: NDArray[np.int64] | None = None,
     probas: NDArray[np.float64] | None = None,
     converged: bool = True,
+    clusters: Sequence[Sequence[int]] = (),
+    candidates: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """Fitted attributes by name.
 
@@ -52,6 +55,8 @@ def fitted_state(
         Probabilities of the classes; those of the model by default.
     converged : bool
         Whether the stopping rule of the solver held.
+    clusters, candidates
+        As in `deem.estimators.examination.Outcome`.
     """
     states = state_probabilities(model, votes)
     mapping = reference.class_map(states)
@@ -61,7 +66,24 @@ def fitted_state(
     prior, confusion = _class_tables(model, votes, mapping, probas)
     pseudo_votes = _pseudo_votes(model, mapping)
     skills_std, confusion_std = standard_deviations(votes, probas, confusion, prior, pseudo_votes)
-    codes = probas.argmax(1)
+    skills = np.einsum("k,dkk->d", prior, confusion)
+    outcome = Outcome(
+        votes,
+        probas,
+        prior,
+        confusion,
+        skills,
+        skills_std,
+        converged,
+        model.history.n_epochs,
+        gold,
+        mapping if _starts_named(model) else None,
+        clusters,
+        candidates,
+    )
+    health = examine(outcome)
+    informed = reference.named or gold is not None
+    warn_about_consensus(votes, health, informed=informed)
     names = np.arange(votes.n_classifiers) if votes.classifiers is None else votes.classifiers
     state: dict[str, Any] = {
         "model_": model,
@@ -73,14 +95,14 @@ def fitted_state(
         "n_classes_": votes.n_classes,
         "n_classifiers_": votes.n_classifiers,
         "n_features_in_": votes.n_classifiers,
-        "labels_": votes.classes[codes],
+        "labels_": votes.classes[probas.argmax(1)],
         "probas_": probas,
         "confusion_": confusion,
         "confusion_std_": confusion_std,
-        "skills_": np.einsum("k,dkk->d", prior, confusion),
+        "skills_": skills,
         "skills_std_": skills_std,
         "expected_accuracy_": expected_accuracy(probas, votes.weights),
-        "health_": report(votes, codes, converged, model.history.n_epochs),
+        "health_": health,
         "selection_": None,
     }
     # scikit-learn knows columns by name only if all names are strings
@@ -136,6 +158,11 @@ def _class_tables(
     shape = (votes.n_classifiers, votes.n_classes, votes.n_classes)
     confusion = normalise((votes.matrix().T @ mass).reshape(shape).transpose(0, 2, 1))
     return normalise(mass.sum(0)), confusion
+
+
+def _starts_named(model: LatentModel) -> bool:
+    """Whether training started with state k as class k."""
+    return model.history.settings.get("init_method") in ("shares", "mv", "mv_rand", "mv_lo")
 
 
 def _pseudo_votes(model: LatentModel, mapping: NDArray[np.int64]) -> NDArray[np.float64] | None:

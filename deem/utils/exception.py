@@ -8,20 +8,30 @@ from collections.abc import Iterable
 
 __all__ = [
     "ArgumentError",
+    "CollapsedConsensusWarning",
     "ConstantClassifierWarning",
+    "CopiedClassifierWarning",
+    "DeadClassWarning",
     "DeemError",
     "DeemWarning",
     "DeviceError",
     "DuplicateVotesWarning",
     "EmptySampleWarning",
+    "FewClassifiersWarning",
     "FewSamplesWarning",
+    "FewVotesWarning",
+    "FlippedConsensusWarning",
+    "IgnoredClassifierWarning",
     "IntractableError",
     "LabelError",
+    "MergedClassesWarning",
     "MinusOneWarning",
     "ModelFileError",
     "MonitorLabelWarning",
     "NonFiniteError",
     "NotConvergedWarning",
+    "OverruledVotesWarning",
+    "RestartsDisagreeWarning",
     "ShapeError",
     "SilentClassifierWarning",
     "SingleClassWarning",
@@ -119,6 +129,46 @@ class MonitorLabelWarning(DeemWarning):
 
 class NotConvergedWarning(DeemWarning):
     """Training stopped at its limit before its stopping rule held."""
+
+
+class CollapsedConsensusWarning(DeemWarning):
+    """The consensus is one class for all samples, or not finite, though the votes are not."""
+
+
+class CopiedClassifierWarning(DeemWarning):
+    """Some classifiers cast the very same votes, errors included."""
+
+
+class DeadClassWarning(DeemWarning):
+    """Samples of a class by majority vote go mostly to another class."""
+
+
+class FewClassifiersWarning(DeemWarning):
+    """There are two classifiers; where they differ, nothing says who is right."""
+
+
+class FewVotesWarning(DeemWarning):
+    """Most votes are of classifiers with too few votes to know each of them."""
+
+
+class FlippedConsensusWarning(DeemWarning):
+    """The consensus contradicts the votes; classes may be swapped."""
+
+
+class IgnoredClassifierWarning(DeemWarning):
+    """Most votes are of classifiers that tell almost nothing about the class."""
+
+
+class MergedClassesWarning(DeemWarning):
+    """The votes do not tell some classes apart."""
+
+
+class OverruledVotesWarning(DeemWarning):
+    """The consensus overrules samples whose votes all agree."""
+
+
+class RestartsDisagreeWarning(DeemWarning):
+    """Restarts or models give many samples different classes."""
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:

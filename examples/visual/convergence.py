@@ -17,7 +17,7 @@ def main(folder):
     histories = {}
     for rate in (0.02, 0.1):
         model = DEEM(n_classes=10, solver="cd", cd_k=1, learning_rate=rate, random_state=0)
-        model.fit(digits.votes, y=digits.truth, epochs=30)
+        model.fit(digits.votes, y=digits.truth, epochs=60)
         histories[f"learning rate {rate}"] = model.history_
 
     axes = plot_convergence(histories, series=["free_energy", "accuracy"])

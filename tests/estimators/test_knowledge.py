@@ -68,6 +68,7 @@ def gold():
     return some
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.DeadClassWarning")
 @pytest.mark.parametrize("hidden_dim", [1, 2])
 def test_gold_settles_its_samples_and_helps_the_others(gold, hidden_dim):
     settings = {"hidden_dim": hidden_dim, "random_state": 0}

@@ -16,10 +16,12 @@ from jury import jury, long_form, soft_form
 from deem import DEEM
 from deem.core.reading import read_votes
 from deem.utils.exception import (
+    CollapsedConsensusWarning,
     ConstantClassifierWarning,
     DeemWarning,
     DuplicateVotesWarning,
     EmptySampleWarning,
+    FewClassifiersWarning,
     FewSamplesWarning,
     MinusOneWarning,
     NonFiniteError,
@@ -216,7 +218,11 @@ def test_many_classes_with_few_samples_each():
 def test_equal_votes_of_two_stay_tied():
     # nothing says which of two classifiers is right
     tied = np.array([[0, 1], [1, 0]] * 20)
-    fitted = DEEM().fit(tied)
+    with expected(
+        (CollapsedConsensusWarning, "the consensus is one class for all samples"),
+        (FewClassifiersWarning, "where two classifiers differ, nothing"),
+    ):
+        fitted = DEEM().fit(tied)
     np.testing.assert_allclose(fitted.probas_, 0.5, atol=1e-9)
 
 
