@@ -125,6 +125,11 @@ FACTS = {
     "visual/convergence.py": [
         has("'free energy of the data', 'accuracy'", "saved convergence.png")
     ],
+    "visual/skills_with_doubt.py": [
+        lambda text: numbers(r"(\d+) of 20 true accuracies", text)[0] >= 17,
+        close_estimates(r"expected ([\d.]+), found ([\d.]+)", 0.05),
+        has("sample 50 is 1 and not 2", "spoke for 1 with 2.0 nats", "as it voted 2"),
+    ],
     "visual/dependence.py": [
         has("classifiers 0, 1 and 2 vote as one", "classifiers 6 and 7 vote as one"),
         lambda text: min(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] < found[2],

@@ -3,6 +3,7 @@
 from deem.visual.confusion import plot_confusions
 from deem.visual.convergence import plot_convergence
 from deem.visual.dependence import plot_dependence
+from deem.visual.skills import plot_skills
 from deem.visual.weights import plot_weights
 
-__all__ = ["plot_confusions", "plot_convergence", "plot_dependence", "plot_weights"]
+__all__ = ["plot_confusions", "plot_convergence", "plot_dependence", "plot_skills", "plot_weights"]
