@@ -204,6 +204,14 @@ def test_script_every_hyperparameter(votes):
     assert model.predict_proba(votes).shape == (len(votes), 5)
 
 
+def test_script_automatic(votes):
+    with unused("epochs", "batch_size"):
+        DEEM(auto_hyperparameters=True, epochs=100, batch_size=512).fit(votes)
+    model = DEEM(auto_hyperparameters=True, epochs=100, batch_size=512, solver="cd", cd_k=1)
+    settings = model.fit(votes).history_.settings
+    assert (settings["epochs"], settings["batch_size"]) == (100, 512)
+
+
 def test_script_load(votes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     new = votes
@@ -215,13 +223,11 @@ def test_script_load(votes, tmp_path, monkeypatch):
 
 
 LAYERS, GRADIENT = "multinomial layers", "a gradient-informed sampler"
-AUTOMATIC = "automatic hyperparameters"
 
 
 @pytest.mark.parametrize(
     ("settings", "name", "part"),
     [
-        ({"auto_hyperparameters": True, "epochs": 100, "batch_size": 512}, 0, AUTOMATIC),
         ({"use_preprocessing": True, "preprocessing_layer_widths": [20, 15, 10]}, 0, LAYERS),
         ({"preprocessing_layer_widths": np.array([20, 15])}, 0, LAYERS),
         ({"preprocessing_layers": 2}, 0, LAYERS),
@@ -234,7 +240,6 @@ AUTOMATIC = "automatic hyperparameters"
         ({"sampler_oh_mode": True}, 0, GRADIENT),
         ({"sampler": "gwg"}, 0, GRADIENT),
         ({"sampler": "dlp", "solver": "cd"}, 0, GRADIENT),
-        ({"model_dir": "models"}, 0, AUTOMATIC),
         ({"selection": "auto"}, 0, "model selection"),
     ],
 )

@@ -66,7 +66,7 @@ def learn(
         As in ``DEEM.fit``; `truth` is there `y` or `labels`.
     """
     votes = training_votes(predictions, params["n_classes"], sample_weight)
-    plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior)
+    plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior, votes)
     known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
     state = trained_state(
         plan,

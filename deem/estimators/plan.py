@@ -16,6 +16,8 @@ from deem.core.model import LatentModel
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
 from deem.core.sampler import Sampler
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient, Solver
+from deem.core.votes import Votes
+from deem.estimators.automatic import with_predicted
 from deem.estimators.unused import warn_about_unused
 from deem.models import MODELS
 from deem.models.initialization import STARTS
@@ -45,7 +47,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     ),
     "preprocessing_init": ("identity", "rand", "mv", "default"),
 }
-_LAYERS, _AUTOMATIC = "multinomial layers", "automatic hyperparameters"
+_LAYERS = "multinomial layers"
 _GRADIENT = "a gradient-informed sampler"
 _NOT_YET: dict[str, tuple[Any, str]] = {
     "use_preprocessing": (False, _LAYERS),
@@ -58,8 +60,6 @@ _NOT_YET: dict[str, tuple[Any, str]] = {
     "preprocessing_jitter": (0.005, _LAYERS),
     "sampler_steps": (5, _GRADIENT),
     "sampler_oh_mode": (False, _GRADIENT),
-    "auto_hyperparameters": (False, _AUTOMATIC),
-    "model_dir": (None, _AUTOMATIC),
     "selection": (None, "model selection"),
 }
 _WHOLE = {"hidden_dim": 1, "cd_k": 1, "n_restarts": 1, "epochs": 0, "batch_size": 1}
@@ -98,6 +98,7 @@ def make_plan(
     n_classifiers: int,
     n_classes: int,
     confusion_prior: np.ndarray | None = None,
+    votes: Votes | None = None,
 ) -> Plan:
     """Turn parameters into model, sampler and solver; the one place that does.
 
@@ -109,6 +110,8 @@ def make_plan(
         Of the votes.
     confusion_prior : (n_classifiers, n_classes, n_classes), optional
         Votes known beforehand: classifier, class, vote.
+    votes : Votes, optional
+        The training votes, which automatic hyperparameters are chosen for.
 
     Raises
     ------
@@ -127,11 +130,16 @@ def make_plan(
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
     handed_in = isinstance(params["solver"], Solver)
+    given = params
+    if params["auto_hyperparameters"] and votes is not None and not handed_in:
+        start = _init_method(params, model, stochastic)
+        params = with_predicted(params, solver, votes, _DEFAULTS, start)
+        solver = _make_solver(params, model)
     device = _device(params["device"], stochastic)
     # Exact sums deserve double precision; Apple's device has none.
     model.to(device, torch.float32 if device.type == "mps" else torch.float64)
     init_method = _init_method(params, model, stochastic)
-    warn_about_unused(params, model, solver, init_method, confusion_prior)
+    warn_about_unused(given, model, solver, init_method, confusion_prior)
     return Plan(
         model,
         solver,

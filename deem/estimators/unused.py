@@ -53,6 +53,7 @@ def warn_about_unused(
     """
     _warn_about_solver(params, solver)
     _warn_about_restarts(params, model, solver, init_method)
+    _warn_about_automatic(params)
     is_instance = isinstance(params["model"], LatentModel)
     inverse = isinstance(model, InverseRBM)
     if is_instance:
@@ -88,6 +89,14 @@ def _warn_about_solver(params: Mapping[str, Any], solver: Solver) -> None:
     elif params["optimizer"] in _WITHOUT_MOMENTUM:
         cure = 'pass optimizer="sgd" or "rmsprop"'
         _warn(_set(params, {"momentum": None}), f"{params['optimizer']} has none", cure)
+
+
+def _warn_about_automatic(params: Mapping[str, Any]) -> None:
+    if not params["auto_hyperparameters"]:
+        names = _set(params, {"model_dir": None})
+        _warn(names, "there is nothing to predict", "pass auto_hyperparameters=True as well")
+    elif isinstance(params["solver"], Solver):
+        _warn(["auto_hyperparameters"], "a solver object has its own", 'pass solver="cd"')
 
 
 def _warn_about_restarts(

@@ -1,0 +1,73 @@
+"""What `DEEM` puts in place of unset hyperparameters when it is asked to find them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from deem.core.model import LatentModel
+from deem.core.solvers import Solver
+from deem.core.votes import Votes
+
+__all__ = ["with_predicted"]
+
+_PREDICTED = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
+_OF_SGD = ("learning_rate", "momentum")
+# Models with layers are not there yet, whatever a table may hold.
+_NO_LAYERS = {"preprocessing_layers": 0, "preprocessing_activation": "none"}
+
+
+def with_predicted(
+    params: Mapping[str, Any],
+    solver: Solver,
+    votes: Votes,
+    defaults: Mapping[str, Any],
+    start: str | None,
+) -> dict[str, Any]:
+    """Parameters of `DEEM` with predicted values where None was.
+
+    Parameters
+    ----------
+    params : mapping
+        All constructor parameters; what is set stays, and the others are chosen to go with it.
+    solver : Solver
+        What they make without prediction.
+    votes : Votes
+        The training votes.
+    defaults : mapping
+        Of the numbers. Learning rate and momentum are predicted for plain gradient descent only.
+    start : str or None
+        The default of ``init_method``.
+
+    Raises
+    ------
+    ArgumentError, ModelFileError
+        If `model_dir` holds no table of runs of this solver.
+    """
+    # imported late, as it takes scikit-learn's learners
+    from deem.selection.hyperparameters import HyperparameterPredictor, shipped_predictor
+
+    folder = params["model_dir"]
+    predictor = shipped_predictor() if folder is None else HyperparameterPredictor.load(folder)
+    settled = {name: params[name] for name in _PREDICTED if params[name] is not None}
+    if params["optimizer"] != "sgd":
+        settled = {name: defaults[name] for name in _OF_SGD} | settled
+    kind = "exact" if solver.full_batch else "pcd" if params["solver"] == "pcd" else "cd"
+    default = {**defaults, "scheduler": "none", "init_method": start} | settled | _NO_LAYERS
+    found = predictor.predict(votes, kind, settled | _NO_LAYERS, default)
+    free = [name for name in _PREDICTED if params[name] is None and name in found]
+    if isinstance(params["model"], LatentModel) and "init_method" in free:
+        # An instance starts from its own parameters.
+        free.remove("init_method")
+    chosen = {name: found[name] for name in free}
+    if params["verbose"]:
+        _tell(chosen)
+    return {**params, **chosen}
+
+
+def _tell(chosen: Mapping[str, Any]) -> None:
+    from tqdm.auto import tqdm
+
+    values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
+    tqdm.write(f"automatic hyperparameters: {values or 'none left to choose'}", file=sys.stderr)
