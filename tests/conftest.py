@@ -6,6 +6,7 @@ import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.ensemble  # noqa: F401  its import draws from the global generator of Python
 import torch
 from jury import jury, long_form
 

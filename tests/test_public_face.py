@@ -41,7 +41,7 @@ SIGNATURE = {
     "scheduler": None,
     "weight_decay": 0.0,
     "class_prior": None,
-    "selection": None,
+    "selection": "auto",
     "n_restarts": None,
     "n_jobs": None,
     "model": None,
@@ -87,6 +87,9 @@ ATTRIBUTES = {
     "confusion_",
     "health_",
     "selection_",
+    "skills_std_",
+    "confusion_std_",
+    "expected_accuracy_",
     "n_features_in_",
 }
 
@@ -121,7 +124,8 @@ def test_attributes(votes):
     assert not ATTRIBUTES & set(vars(estimator))
     assert set(vars(estimator.fit(votes))) >= ATTRIBUTES
     assert estimator.is_fitted_
-    assert estimator.selection_ is None
+    assert estimator.selection_["chosen"]
+    assert DEEM(selection=None).fit(votes).selection_ is None
 
 
 def test_every_parameter_is_documented_once():
@@ -240,7 +244,6 @@ LAYERS, GRADIENT = "multinomial layers", "a gradient-informed sampler"
         ({"sampler_oh_mode": True}, 0, GRADIENT),
         ({"sampler": "gwg"}, 0, GRADIENT),
         ({"sampler": "dlp", "solver": "cd"}, 0, GRADIENT),
-        ({"selection": "auto"}, 0, "model selection"),
     ],
 )
 def test_parts_that_do_not_exist_yet_say_so(votes, settings, name, part):

@@ -11,14 +11,12 @@ from deem.core.model import LatentModel
 from deem.core.votes import Votes
 from deem.math.hungarian import assign_states, contingency
 from deem.math.vote import one_hot
-from deem.models.irbm import InverseRBM
 from deem.utils.exception import IntractableError, ShapeError
 
 __all__ = [
     "Reference",
     "aligned",
     "class_probabilities",
-    "rename_states",
     "solve_map",
     "state_probabilities",
 ]
@@ -100,13 +98,3 @@ def class_probabilities(
 ) -> NDArray[np.float64]:
     """Posterior of the classes by a map that is known already, (n_samples, n_classes)."""
     return aligned(state_probabilities(model, votes), mapping)
-
-
-def rename_states(model: InverseRBM, mapping: NDArray[np.int64]) -> None:
-    """Call state s of the first hidden unit ``mapping[s]``; the energy stays as it is."""
-    visible_bias, weight, hidden_bias = (x.detach() for x in model.categorical_parameters())
-    order = np.argsort(mapping)
-    weight, hidden_bias = weight.clone(), hidden_bias.clone()
-    weight[:, :, 0] = weight[:, :, 0][..., order]
-    hidden_bias[0] = hidden_bias[0, order]
-    model.set_parameters(visible_bias, weight, hidden_bias)

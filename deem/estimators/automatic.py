@@ -1,4 +1,4 @@
-"""What `DEEM` puts in place of unset hyperparameters when it is asked to find them."""
+"""What `DEEM` finds by itself: hyperparameters where it is asked to, and where the model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,32 @@ from deem.core.model import LatentModel
 from deem.core.solvers import Solver
 from deem.core.votes import Votes
 
-__all__ = ["with_predicted"]
+__all__ = ["leaves_model_open", "with_predicted"]
 
 _PREDICTED = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
 _OF_SGD = ("learning_rate", "momentum")
 # Models with layers are not there yet, whatever a table may hold.
 _NO_LAYERS = {"preprocessing_layers": 0, "preprocessing_activation": "none"}
+_OPEN: dict[str, tuple[Any, ...]] = {
+    "selection": ("auto",),
+    "model": (None,),
+    "model_params": (None,),
+    "hidden_dim": (1,),
+    "solver": ("auto", "exact"),
+    "init_method": (None,),
+    "n_restarts": (None, 1),
+}
+
+
+def leaves_model_open(params: Mapping[str, Any]) -> bool:
+    """Whether parameters of `DEEM` leave the choice of the model to the votes."""
+    return all(
+        any(
+            params[name] is value or (isinstance(value, (str, int)) and params[name] == value)
+            for value in values
+        )
+        for name, values in _OPEN.items()
+    )
 
 
 def with_predicted(

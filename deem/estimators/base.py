@@ -23,6 +23,7 @@ from deem.estimators.files import from_content, to_content
 from deem.estimators.fitting import mean_log_likelihood
 from deem.estimators.state import become, read_known
 from deem.estimators.truth import one_of, truth_codes
+from deem.selection.dependence import DependenceMap, dependence_map
 from deem.utils.warning import collecting
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
     model_: LatentModel
     classes_: NDArray[Any]
     labels_: NDArray[Any]
+    confusion_: NDArray[np.float64]
     class_map_: NDArray[np.int64]
     _fit_class_map: NDArray[np.int64]
 
@@ -134,6 +136,17 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         """
         votes = read_known(self, predictions)
         return explain(votes, samples, self._class_scores, self.classifiers_)
+
+    def dependence(self, predictions: Any) -> DependenceMap:
+        """Who copies whom; see `deem.selection.dependence.DependenceMap`.
+
+        Parameters
+        ----------
+        predictions : votes in any form
+            By the classifiers of ``fit``.
+        """
+        votes = read_known(self, predictions)
+        return dependence_map(votes, self._probabilities(votes), self.confusion_)
 
     def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
         """Learn from votes as ``fit`` does and return their consensus labels."""

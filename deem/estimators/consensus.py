@@ -19,8 +19,9 @@ __all__ = ["DEEM", "load"]
 class DEEM(ConsensusEstimator):
     """True labels from the votes of classifiers, annotators or judges, without ground truth.
 
-    An inverse RBM is fitted to the votes: its hidden unit is the true class. With one hidden unit
-    training is exact and takes milliseconds; contrastive divergence is there as well.
+    An inverse RBM is fitted to the votes, or a relative of it that allows for what classifiers
+    have in common: its hidden unit is the true class. Which one, the votes decide. With one hidden
+    unit training is exact and takes milliseconds; contrastive divergence is there as well.
 
     ``None`` for a hyperparameter means the value named here.
 
@@ -46,8 +47,12 @@ class DEEM(ConsensusEstimator):
         solvers, "mv_rand" for contrastive divergence.
     use_weighted : bool
         Whether a start from the majority vote weighs classifiers by their agreement with it.
-    auto_hyperparameters, model_dir
-        Not in this version.
+    auto_hyperparameters : bool
+        Choose the start, and for contrastive divergence batch size, epochs, learning rate,
+        momentum and schedule, by what the votes look like, where they are None.
+    model_dir : path, optional
+        Folder with a table of measured trainings of your own for that, see
+        `deem.selection.hyperparameters`.
     use_preprocessing, preprocessing_layers, preprocessing_layer_widths, \
 preprocessing_activation, preprocessing_init, preprocessing_one_hot, preprocessing_use_softmax, \
 preprocessing_jitter
@@ -65,21 +70,23 @@ preprocessing_jitter
         Of contrastive divergence.
     class_prior : (n_classes,), optional
         Known class frequencies, in the order of ``classes_``.
-    selection : None
-        Model selection; not in this version.
+    selection : {"auto"} or None
+        "auto" chooses the model by label-free evidence, see `deem.selection.choice.decide`, where
+        `model`, `model_params`, `hidden_dim`, `init_method` and `n_restarts` have their defaults
+        and `solver` is exact. None takes the inverse RBM.
     n_restarts : int, optional
         Trainings, those after the first from "mv_rand" where the start is "shares" or "mv"; the
         one with the best likelihood is kept: 1.
     n_jobs : int, optional
-        Threads for the restarts: 1.
+        Threads for the restarts and for the candidates of the selection: 1.
     model : str, LatentModel class or instance, optional
-        "BinaryIRBM" for two classes and "SoftIRBM" for more, or a model of one's own. A class is
+        A name of `deem.models.MODELS` or a model of one's own, in place of selection. A class is
         built as ``model(n_classifiers=, n_classes=, **model_params)``, an instance is copied and
         starts from its parameters unless `init_method` is set.
     model_params : dict, optional
         Further constructor arguments of `model`.
     verbose : bool
-        Show a progress bar.
+        Show a progress bar, and what was chosen for the votes.
 
     Attributes
     ----------
@@ -101,11 +108,17 @@ preprocessing_jitter
         The trained model.
     history_ : History
         Its training.
+    skills_std_, confusion_std_ : (n_classifiers,), (n_classifiers, n_classes, n_classes)
+        Their standard deviations.
+    expected_accuracy_ : float
+        Mean probability of the consensus labels, in [0, 1].
     health_ : dict
         converged, n_iter, empty_samples, votes_per_classifier, class_use (share of the samples
-        given to each class), warnings.
-    selection_ : None
-        Reserved for model selection.
+        given to each class), warnings, and all else that is worth a look, see
+        `deem.estimators.examination`.
+    selection_ : dict or None
+        The chosen model, the reason, and the scores of all candidates, which
+        `deem.selection.report.table` prints; None without selection.
     n_classes_, n_classifiers_, n_features_in_ : int
         Sizes; ``n_features_in_`` is the number of classifiers.
 
@@ -157,7 +170,7 @@ preprocessing_jitter
         scheduler: str | Callable | None = None,
         weight_decay: float = 0.0,
         class_prior: Sequence[float] | None = None,
-        selection: str | None = None,
+        selection: str | None = "auto",
         n_restarts: int | None = None,
         n_jobs: int | None = None,
         model: str | LatentModel | type[LatentModel] | None = None,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deem.core.left_out import leave_one_out, vote_pairs
 from deem.core.model import LatentModel
 from deem.core.votes import Votes
 from deem.estimators.alignment import aligned, state_probabilities
 from deem.utils.exception import ArgumentError
 
 __all__ = ["Explanation", "class_scores", "explain"]
-
-_BLOCK = 1 << 20
-"""Votes and scores held at a time, each sample once without each of its voters."""
 
 _SMALLEST = np.finfo(np.float64).tiny
 
@@ -195,10 +193,10 @@ def explain(
     top = scores(votes)
     best, second = _first_two(top)
     every = np.arange(len(top))
-    rows, columns, labels = _pairs(votes)
+    rows, columns, labels = vote_pairs(votes)
     margins = top[every, best] - top[every, second]
     without = np.empty(len(rows))
-    for part, rest in _leave_one_out(votes, rows, columns):
+    for part, rest in leave_one_out(votes, rows, columns):
         left, of = scores(rest), rows[part]
         pair = np.arange(len(left))
         without[part] = left[pair, best[of]] - left[pair, second[of]]
@@ -223,39 +221,6 @@ def _first_two(scores: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
     others = scores.copy()
     np.put_along_axis(others, best[:, None], -np.inf, axis=1)
     return best, others.argmax(1)
-
-
-def _pairs(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Row, classifier and most voted label of each (row, classifier) that has a vote."""
-    k = votes.n_classes
-    entries = votes.matrix().tocoo()
-    pair = entries.row.astype(np.int64) * votes.n_classifiers + entries.col // k
-    # Last of each pair comes its largest value, and of equal ones the lowest label.
-    order = np.lexsort((-entries.col, entries.data, pair))
-    last = order[np.flatnonzero(np.diff(pair[order], append=-1))]
-    found = pair[last]
-    return found // votes.n_classifiers, found % votes.n_classifiers, entries.col[last] % k
-
-
-def _leave_one_out(
-    votes: Votes, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Iterator[tuple[slice, Votes]]:
-    """The sample of each pair without the votes of its classifier, block by block."""
-    ends = np.cumsum(np.diff(votes.indptr)[rows] + votes.n_classes)
-    start = 0
-    while start < len(rows):
-        reached = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, reached + _BLOCK)))
-        copies = votes.take(rows[start:stop])
-        lengths = np.diff(copies.indptr)
-        kept = copies.columns // votes.n_classes != np.repeat(columns[start:stop], lengths)
-        indptr = np.append(0, kept.cumsum())[copies.indptr]
-        values = None if copies.values is None else copies.values[kept]
-        yield (
-            slice(start, stop),
-            replace(copies, indptr=indptr, columns=copies.columns[kept], values=values),
-        )
-        start = stop
 
 
 def _places(names: NDArray[Any], wanted: Any) -> NDArray[np.int64]:

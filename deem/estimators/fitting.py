@@ -19,18 +19,21 @@ from deem.core.training import Callback, Training
 from deem.core.votes import Votes
 from deem.estimators.alignment import (
     Reference,
-    rename_states,
+    aligned,
     solve_map,
     state_probabilities,
 )
 from deem.estimators.health import warn_about_training, warn_about_votes
 from deem.estimators.plan import Plan, as_numbers, make_plan
+from deem.estimators.selecting import with_chosen_model
 from deem.estimators.state import fitted_state
 from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator
+from deem.models.consensus import ConsensusModel
 from deem.models.initialization import initialise
-from deem.models.irbm import InverseRBM
 from deem.models.latent_class import LatentClassModel
+from deem.models.tempered import TemperedIRBM
+from deem.selection.choice import Choice
 from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
 from deem.utils.warning import warn
 
@@ -68,19 +71,33 @@ def learn(
     votes = training_votes(predictions, params["n_classes"], sample_weight)
     plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior, votes)
     known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
+    plan, choice = with_chosen_model(params, plan, votes)
     state = trained_state(
         plan,
         votes,
         Reference.of(votes, known, named=_names_states(plan)),
         truth,
         gold=known,
+        clusters=_clusters(choice),
         use_weighted=params["use_weighted"],
         n_restarts=params["n_restarts"] or 1,
         n_jobs=params["n_jobs"],
         random_state=params["random_state"],
         verbose=params["verbose"],
     )
+    state["selection_"] = None if choice is None else choice.to_dict()
     return votes, state
+
+
+def _aligned_probabilities(
+    model: LatentModel, votes: Votes, reference: Reference
+) -> NDArray[np.float64]:
+    states = state_probabilities(model, votes)
+    return aligned(states, reference.class_map(states))
+
+
+def _clusters(choice: Choice | None) -> tuple[tuple[int, ...], ...]:
+    return () if choice is None or choice.dependence is None else choice.dependence.clusters
 
 
 def training_votes(predictions: Any, n_classes: int | None, sample_weight: Any = None) -> Votes:
@@ -111,6 +128,7 @@ def trained_state(
     truth: Any = None,
     *,
     gold: NDArray[np.int64] | None = None,
+    clusters: Sequence[Sequence[int]] = (),
     **settings: Any,
 ) -> dict[str, Any]:
     """Train the model of a plan and return the fitted attributes by name.
@@ -123,23 +141,33 @@ def trained_state(
         What the hidden states get their classes from.
     truth : (n_samples,), optional
         True labels, to record the accuracy of every epoch.
+    clusters : sequence of sequences of int
+        Classifiers that vote as one, for the health report.
     **settings
         The other arguments of `fit_plan`.
     """
     monitors = []
     if truth is not None:
         monitors = [AccuracyMonitor(votes, truth_codes(votes, truth), reference)]
-    model = fit_plan(plan, votes, gold=gold, callbacks=monitors, **settings)
+    model, *others = fit_plan(plan, votes, gold=gold, callbacks=monitors, **settings)
     # A stochastic training runs its epochs and is done; an exact one has a stopping rule.
     converged = not plan.solver.full_batch or plan.solver.finished(model.history)
     warn_about_training(converged, model.history.n_epochs)
-    return fitted_state(model, votes, reference, gold=gold, converged=converged)
+    return fitted_state(
+        model,
+        votes,
+        reference,
+        gold=gold,
+        converged=converged,
+        clusters=clusters,
+        candidates=[_aligned_probabilities(other, votes, reference) for other in others],
+    )
 
 
 def _names_states(plan: Plan) -> bool:
     """Whether the training knows something of the classes by name, so that state k is class k."""
     model, solver = plan.model, plan.solver
-    if not (isinstance(model, InverseRBM) and solver.full_batch):
+    if not (isinstance(model, ConsensusModel) and solver.full_batch):
         return False
     prior = isinstance(solver, ExactEM) and model.class_prior is not None
     return prior or model.pseudo_counts.confusion_votes is not None
@@ -189,7 +217,7 @@ def fit_plan(
     n_jobs: int | None = None,
     random_state: object = None,
     verbose: bool = False,
-) -> LatentModel:
+) -> list[LatentModel]:
     """Train the model of a plan.
 
     Parameters
@@ -212,6 +240,11 @@ def fit_plan(
         Gives every restart its seed.
     verbose : bool
         Show the progress of the first training.
+
+    Returns
+    -------
+    list of LatentModel
+        The restarts, the best first.
     """
     data = _training_data(votes, gold, exact=plan.solver.full_batch)
     if n_restarts > 1:
@@ -222,7 +255,7 @@ def fit_plan(
         seed = int(seeds[index])
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
         method = None
-        if isinstance(model, InverseRBM):
+        if isinstance(model, ConsensusModel):
             # Equal rows are merged there, and the solver finds the statistics of the start.
             method = _start(model, model.as_votes(data), plan, use_weighted, index, seed)
         model.fit(
@@ -238,24 +271,25 @@ def fit_plan(
         return model
 
     if n_restarts == 1:
-        return run(0)
+        return [run(0)]
     models = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(run)(i) for i in range(n_restarts))
-    return max(models, key=lambda model: _objective(model, data))
+    return sorted(models, key=lambda model: _objective(model, data), reverse=True)
 
 
 def _start(
-    model: InverseRBM, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
+    model: ConsensusModel, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
 ) -> str | None:
     """Give the model its start; return the method, None if its own parameters stay."""
     if plan.init_method is not None:
         # Restarts must differ, which starts from the vote alone would not.
-        same = index > 0 and plan.init_method in ("shares", "mv")
+        fixed = ("mv",) if model.splits_at_random else ("shares", "mv")
+        same = index > 0 and plan.init_method in fixed
         method = "mv_rand" if same else plan.init_method
         initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
         return method
     if plan.solver.full_batch:
         # The prior of exact training takes state k for class k.
-        rename_states(model, solve_map(model, votes))
+        model.rename_classes(torch.from_numpy(np.argsort(solve_map(model, votes))))
     return None
 
 
@@ -291,12 +325,17 @@ def _objective(model: LatentModel, data: Dataset) -> float:
 
 @torch.no_grad()
 def mean_log_likelihood(model: LatentModel, data: Dataset) -> float:
-    """Mean log-probability of a sample, in nats, weighted."""
+    """Mean log-probability of a sample, in nats, weighted.
+
+    The tempered rule has none; that of the inverse RBM with its tables stands for it.
+    """
     if not data.total_weight > 0:
         raise ArgumentError(
             f"the votes have {len(data)} samples of total weight 0, which have no mean "
             "log-likelihood; give at least one sample a weight above 0."
         )
+    if isinstance(model, TemperedIRBM):
+        model = model.inverse_rbm()
     scores = model.log_likelihood(data).cpu().double()
     if data.weights is None:
         return float(scores.mean())

@@ -20,8 +20,8 @@ from deem.core.votes import Votes
 from deem.estimators.automatic import with_predicted
 from deem.estimators.unused import warn_about_unused
 from deem.models import MODELS
+from deem.models.consensus import ConsensusModel
 from deem.models.initialization import STARTS
-from deem.models.irbm import InverseRBM
 from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts
 from deem.utils.exception import ArgumentError, DeviceError, check_choice
@@ -60,7 +60,6 @@ _NOT_YET: dict[str, tuple[Any, str]] = {
     "preprocessing_jitter": (0.005, _LAYERS),
     "sampler_steps": (5, _GRADIENT),
     "sampler_oh_mode": (False, _GRADIENT),
-    "selection": (None, "model selection"),
 }
 _WHOLE = {"hidden_dim": 1, "cd_k": 1, "n_restarts": 1, "epochs": 0, "batch_size": 1}
 _BELOW = {"learning_rate": np.inf, "momentum": 1, "weight_decay": np.inf}
@@ -151,7 +150,7 @@ def make_plan(
 
 
 def _init_method(params: Mapping[str, Any], model: LatentModel, stochastic: bool) -> str | None:
-    if not isinstance(model, InverseRBM):
+    if not isinstance(model, ConsensusModel):
         return None
     if params["init_method"] is None and isinstance(params["model"], LatentModel):
         return None
@@ -235,20 +234,22 @@ def _make_model(
     if not (extra is None or isinstance(extra, Mapping)):
         raise ArgumentError(f"model_params={extra!r}; pass a dict of constructor arguments.")
     arguments: dict[str, Any] = {"n_classifiers": n_classifiers, "n_classes": n_classes}
-    if issubclass(given, InverseRBM):
-        arguments["hidden_dim"] = params["hidden_dim"]
-        arguments["class_prior"] = params["class_prior"]
+    consensus = issubclass(given, ConsensusModel)
+    taken = inspect.signature(given).parameters
+    if consensus:
+        own = ("hidden_dim", "class_prior")
+        arguments |= {name: params[name] for name in own if name in taken}
     arguments |= extra or {}
-    if issubclass(given, InverseRBM):
-        _check_inverse(extra or {})
+    if consensus:
+        _check_consensus(extra or {})
         if confusion is not None:
             counts = PseudoCounts(*(arguments.get("pseudo_counts") or ()))
             arguments["pseudo_counts"] = counts._replace(confusion_votes=confusion)
     return _build(given, arguments, extra or {})
 
 
-def _check_inverse(extra: Mapping[str, Any]) -> None:
-    """Check the entries of `model_params` that inverse RBMs share."""
+def _check_consensus(extra: Mapping[str, Any]) -> None:
+    """Check the entries of `model_params` that consensus models share."""
     if "hidden_dim" in extra:
         _check_whole("model_params['hidden_dim']", extra["hidden_dim"], 1)
     if extra.get("class_prior") is not None:

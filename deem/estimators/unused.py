@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from deem.core.model import LatentModel
 from deem.core.solvers import ExactEM, Solver
-from deem.models.irbm import InverseRBM
+from deem.estimators.automatic import leaves_model_open
+from deem.models.consensus import ConsensusModel
 from deem.utils.exception import UnusedParameterWarning
 from deem.utils.warning import warn
 
@@ -26,7 +28,7 @@ _STOCHASTIC: dict[str, Any] = {
     "weight_decay": 0.0,
     "sampler": "auto",
 }
-_OF_INVERSE_RBMS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
+_OF_CONSENSUS_MODELS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
 _WITHOUT_MOMENTUM = ("adam", "adamw")
 _EXACT = 'pass solver="exact" with hidden_dim=1'
 
@@ -55,18 +57,21 @@ def warn_about_unused(
     _warn_about_restarts(params, model, solver, init_method)
     _warn_about_automatic(params)
     is_instance = isinstance(params["model"], LatentModel)
-    inverse = isinstance(model, InverseRBM)
+    consensus = isinstance(model, ConsensusModel)
     if is_instance:
         _warn(_set(params, {"hidden_dim": 1}), "a model instance has its own", "pass the class")
-    if not inverse:
-        names = _set(params, {k: v for k, v in _OF_INVERSE_RBMS.items() if k != "hidden_dim"})
+    elif consensus and "hidden_dim" not in inspect.signature(type(model)).parameters:
+        name = type(model).__name__
+        _warn(_set(params, {"hidden_dim": 1}), f"{name} has none", "leave it out")
+    if not consensus:
+        names = _set(params, {k: v for k, v in _OF_CONSENSUS_MODELS.items() if k != "hidden_dim"})
         if not is_instance:
             names += _set(params, {"hidden_dim": 1})
         _warn(names, f"{type(model).__name__} does not use it", "use model_params")
     elif init_method in (None, "shares"):
         cure = 'pass init_method="mv_rand"'
         _warn(_set(params, {"use_weighted": True}), "this start does not use it", cure)
-    owned = inverse and not is_instance
+    owned = consensus and not is_instance
     if params["class_prior"] is not None and not (owned and isinstance(solver, ExactEM)):
         _warn(["class_prior"], "only exact training of a new inverse RBM uses it", _EXACT)
     if confusion_prior is not None and not (owned and solver.full_batch):
@@ -102,11 +107,11 @@ def _warn_about_automatic(params: Mapping[str, Any]) -> None:
 def _warn_about_restarts(
     params: Mapping[str, Any], model: LatentModel, solver: Solver, init_method: str | None
 ) -> None:
-    if params["n_restarts"] in (None, 1):
+    if params["n_restarts"] in (None, 1) and not leaves_model_open(params):
         _warn(_set(params, {"n_jobs": None}), "there are no restarts", "pass n_restarts as well")
     elif solver.full_batch and init_method is None:
-        inverse = isinstance(model, InverseRBM)
-        cure = 'pass init_method="mv_rand"' if inverse else 'pass solver="cd"'
+        started = isinstance(model, ConsensusModel)
+        cure = 'pass init_method="mv_rand"' if started else 'pass solver="cd"'
         _warn(["n_restarts"], "every restart starts from the model as it is", cure)
 
 

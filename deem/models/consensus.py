@@ -41,6 +41,8 @@ class ConsensusModel(LatentClassModel):
 
     Attributes
     ----------
+    splits_at_random : bool
+        Whether starts from the shares of the vote differ by their seed.
     pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
         Pseudo-counts of the confusions, vote by class, in votes. ``prepare`` takes them from the
         data; they are 0 before, and in a loaded model, as model files do not hold them.
@@ -49,6 +51,7 @@ class ConsensusModel(LatentClassModel):
     """
 
     hidden_dim: int = 1
+    splits_at_random: bool = False
     pseudo_votes: Tensor
     pseudo_samples: Tensor
 

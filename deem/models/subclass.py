@@ -67,6 +67,7 @@ class SubclassIRBM(CategoricalIRBM):
         class_prior: Sequence[float] | None = None,
     ):
         super().__init__(n_classifiers, n_classes, 1, pseudo_counts, class_prior, n_subclasses)
+        self.splits_at_random = n_subclasses > 1
 
     def start_from_energy(
         self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor, generator: torch.Generator

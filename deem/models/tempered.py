@@ -98,6 +98,12 @@ class TemperedIRBM(SoftIRBM):
         # The M-step has each count times the weight of its classifier, and so it cancels.
         self.pseudo_votes = self.pseudo_votes * self.exponent[:, None, None]
 
+    def inverse_rbm(self) -> SoftIRBM:
+        """The inverse RBM that holds the same tables, which has a likelihood."""
+        model = SoftIRBM(self.n_classifiers, self.n_classes).to(self.device, self.dtype)
+        model.load_state_dict(self.state_dict())
+        return model
+
     def log_partition(self) -> Tensor:
         self._refuse("log_partition()")
 

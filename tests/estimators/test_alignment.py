@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from jury import jury, soft_form
 
 from deem import DEEM
@@ -11,7 +12,6 @@ from deem.core.reading import read_votes
 from deem.estimators.alignment import (
     Reference,
     aligned,
-    rename_states,
     solve_map,
 )
 from deem.models import SoftIRBM
@@ -28,7 +28,7 @@ STANDSTILL = {"solver": "cd", "epochs": 1, "learning_rate": 1e-12, "random_state
 def permuted(model, order=PERMUTATION):
     """The same model with its hidden states renamed: state s becomes state order[s]."""
     other = copy.deepcopy(model)
-    rename_states(other, order)
+    other.rename_classes(torch.from_numpy(np.argsort(order)))
     return other
 
 

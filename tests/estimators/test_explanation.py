@@ -9,8 +9,8 @@ import torch
 from jury import jury, long_form, soft_form
 
 from deem import DEEM
+from deem.core import left_out
 from deem.core.reading import read_votes
-from deem.estimators import explanation
 from deem.estimators.explanation import class_scores
 from deem.utils.exception import ArgumentError, DuplicateVotesWarning, IntractableError
 
@@ -65,7 +65,7 @@ def by_hand(fitted, votes):
 @pytest.mark.parametrize("settings", [{}, {"hidden_dim": 2, "init_method": "mv_rand"}])
 def test_any_model_is_asked_without_the_vote(settings, monkeypatch):
     # few votes a block, so that there are many
-    monkeypatch.setattr(explanation, "_BLOCK", 50)
+    monkeypatch.setattr(left_out, "_BLOCK", 50)
     fitted = DEEM(random_state=0, **settings).fit(JURY.votes)
     expected = by_hand(fitted, JURY.votes)
     np.testing.assert_allclose(fitted.explain(JURY.votes).matrix(), expected, atol=1e-3)

@@ -397,7 +397,7 @@ def test_no_such_file(tmp_path, estimator):
 
 
 def test_the_model_of_a_file_can_be_read_alone(tmp_path):
-    fitted = DEEM().fit(VOTES)
+    fitted = DEEM(selection=None).fit(VOTES)
     fitted.model_.save(tmp_path / "model")
     model = SoftIRBM.load(tmp_path / "model")
     np.testing.assert_array_equal(DEEM(model=model).fit(VOTES).class_map_, fitted.class_map_)
