@@ -11,8 +11,10 @@ from deem.cli.results import (
     accuracies,
     accuracy_grid,
     check_folder,
+    dependence_of,
     file_grid,
     skill_grid,
+    summary,
     write_results,
 )
 from deem.cli.tables import write_table
@@ -57,8 +59,11 @@ def run_demo(folder: Path, random_state: int = 0, console: Console | None = None
     title = f"Accuracy on {votes.n_samples} unseen digits (DEEM saw the votes, never a label)"
     found = model.probas_.argmax(axis=1)
     console.print(accuracy_grid(title, votes, data.truth, found, seconds))
-    console.print(skill_grid(model, votes, accuracies(votes, data.truth)))
-    results = write_results(model, votes, folder)
+    dependence, skills = dependence_of(model, votes), accuracies(votes, data.truth)
+    console.print()
+    console.print(summary(model, votes, dependence))
+    console.print(skill_grid(model, votes, skills))
+    results = write_results(model, votes, folder, dependence=dependence, truth=skills)
     files = [*_write_inputs(data, votes, folder), *results]
     console.print(file_grid(f"Written to {folder}", files))
     return model

@@ -1,6 +1,7 @@
 """The command line: files in, files out, and one line for every failure."""
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,12 @@ from deem.cli.inputs import ColumnNames, read_truth_file, read_votes_file
 from deem.cli.results import accuracies, vote_accuracy
 from deem.cli.tables import read_table, write_table
 from deem.core.reading import read_votes
+from deem.datasets import copying_groups
 
 JUDGES = ["ann", "bob", "cy", "dee", "eve"]
 FILES = {
-    *("model.deem", "history.json", "convergence.png", "confusions.png"),
-    *("labels", "probabilities", "skills"),
+    *("model.deem", "history.json", "report.json", "convergence.png", "confusions.png"),
+    *("skills.png", "dependence.png", "labels", "probabilities", "skills"),
 }
 
 
@@ -99,6 +101,7 @@ def test_fit_writes_what_deem_finds(folder, tmp_path, wide, name):
     np.testing.assert_allclose(columns, expected.probas_, rtol=1e-9, atol=1e-15)
     assert skills["worker"].tolist() == JUDGES
     np.testing.assert_allclose(skills["skill"].astype(float), expected.skills_, rtol=1e-12)
+    np.testing.assert_allclose(skills["std"].astype(float), expected.skills_std_, rtol=1e-9)
     votes = wide[JUDGES].notna().sum()
     assert skills["votes"].astype(int).tolist() == votes.tolist()
     loaded = deem.load(out / "model.deem")
@@ -119,6 +122,96 @@ def test_fit_passes_its_options_on(folder, tmp_path):
     expected = DEEM(device="cpu", **options).fit(read_votes_file(folder / "wide.csv"))
     assert {name: found.get_params()[name] for name in options} == options
     np.testing.assert_array_equal(found.probas_, expected.probas_)
+
+
+def test_fit_tells_which_model_was_chosen_and_why(folder, tmp_path):
+    votes = read_votes_file(folder / "wide.csv")
+    expected = DEEM(random_state=0).fit(votes)
+    code, shown, errors = run("fit", folder / "wide.csv", "--out", tmp_path, "--verbose")
+    text = " ".join(shown.split())
+    chosen, model = expected.selection_["chosen"], type(expected.model_).__name__
+    assert code == 0
+    assert f"Model: {chosen} ({model}), {expected.selection_['reason']}" in text
+    assert all(row["name"] in errors for row in expected.selection_["candidates"])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["selection"] == expected.selection_
+    assert report["health"] == expected.health_
+    assert report["expected_accuracy"] == pytest.approx(expected.expected_accuracy_)
+    found = expected.dependence(votes)
+    assert report["dependence"]["vote_weights"].keys() == set(JUDGES)
+    assert report["dependence"]["effective_voters"] == pytest.approx(found.effective_voters)
+    ann = f"{100 * expected.skills_[0]:.1f} ± {100 * expected.skills_std_[0]:.1f} %"
+    assert ann in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("--selection none", "SoftIRBM"), ("--model OneCoinIRBM", "OneCoinIRBM")],
+)
+def test_fit_takes_the_model_it_is_told(folder, tmp_path, words, name):
+    code, shown, errors = run("fit", folder / "wide.csv", "--out", tmp_path, *words.split())
+    assert (code, errors) == (0, "")
+    assert f"Model: {name}." in shown
+    loaded = deem.load(tmp_path / "model.deem")
+    assert (type(loaded.model_).__name__, loaded.selection_) == (name, None)
+
+
+def test_fit_names_the_judges_that_vote_as_one(tmp_path):
+    data = copying_groups(1000, 3, groups=(3, *[1] * 7), random_state=0)
+    names = ["ann", "bob", "cy", *"defghij"]
+    pd.DataFrame(data.votes, columns=names).to_csv(tmp_path / "votes.csv", index=False)
+    code, shown, _ = run("fit", tmp_path / "votes.csv", "--out", tmp_path)
+    assert code == 0
+    assert "classifiers ann, bob and cy vote as one" in " ".join(shown.split())
+    report = json.loads((tmp_path / "report.json").read_text())["dependence"]
+    assert report["clusters"] == [["ann", "bob", "cy"]]
+    assert report["vote_weights"]["ann"] < 0.6 < 0.9 < report["vote_weights"]["j"]
+
+
+def test_a_single_classifier_has_no_picture_of_dependence(tmp_path):
+    (tmp_path / "votes.csv").write_text("a\n" + "0\n1\n" * 20)
+    code, shown, _ = run("fit", tmp_path / "votes.csv", "--out", tmp_path)
+    assert (code, "Dependence" in shown) == (0, False)
+    assert json.loads((tmp_path / "report.json").read_text())["dependence"] is None
+    assert not (tmp_path / "dependence.png").exists()
+
+
+def test_fit_learns_from_known_labels_and_frequencies(folder, tmp_path, wide, truth):
+    gold = pd.DataFrame({"task": wide["task"], "label": truth})[::2]
+    gold.sample(frac=1, random_state=0).to_csv(tmp_path / "gold.csv", index=False)
+    words = ["--gold", tmp_path / "gold.csv", "--class-prior", "dog=0.5, bird=0.2,cat=0.3"]
+    code, _, errors = run("fit", folder / "wide.csv", "--out", tmp_path, *words)
+    assert (code, errors) == (0, "")
+    known = np.where(np.arange(80) % 2, None, truth)
+    expected = DEEM(class_prior=[0.2, 0.3, 0.5]).fit(wide.set_index("task"), gold=known)
+    found = deem.load(tmp_path / "model.deem")
+    np.testing.assert_allclose(found.probas_, expected.probas_, atol=1e-12)
+    assert (found.labels_ == truth)[::2].all()
+    assert found.class_prior == [0.2, 0.3, 0.5]
+
+
+def test_fit_chooses_hyperparameters_when_asked(folder, tmp_path):
+    words = ["--solver", "cd", "--epochs", "2", "--auto-hyperparameters"]
+    code, _, errors = run("fit", folder / "wide.csv", "--out", tmp_path, *words)
+    assert (code, errors) == (0, "")
+    found = deem.load(tmp_path / "model.deem")
+    assert (found.auto_hyperparameters, found.epochs) == (True, 2)
+
+
+def test_explain_tells_which_votes_drove_a_label(folder, model, wide, tmp_path):
+    out = tmp_path / "why.json"
+    words = ["explain", folder / "model.deem", folder / "wide.csv"]
+    code, shown, errors = run(*words, "103", "101", "--out", out)
+    assert (code, errors) == (0, "")
+    expected = model.explain(wide.set_index("task"), [103, 101])
+    assert all(sentence in shown for task in (103, 101) for sentence in expected.describe(task))
+    assert json.loads(out.read_text()) == expected.to_dict()
+    # without a task, those with the least sure labels
+    code, shown, _ = run(*words)
+    doubtful = np.argsort(model.probas_.max(axis=1), kind="stable")[:5] + 100
+    places = [shown.index(f"sample {task} is") for task in doubtful]
+    assert (code, places) == (0, sorted(places))
+    assert shown.count("sample") == 5
 
 
 def test_fit_keeps_integers_and_other_column_names(tmp_path):
@@ -242,6 +335,22 @@ BAD = {
     "label column": ("fit long.csv --out out --label-column x", "name the right one by --label"),
     "no task": ("fit null.csv --out out", "1 nulls, but every vote needs a task"),
     "solver": ("fit wide.csv --out out --solver magic", "solver='magic' is unknown"),
+    "selection": ("fit wide.csv --out out --selection magic", "selection='magic'"),
+    "model": ("fit wide.csv --out out --model magic", "model='magic'"),
+    "gold": ("fit wide.csv --out out --gold no.csv", "no.csv: No such file"),
+    "foreign gold": ("fit wide.csv --out out --gold cow.csv", "gold contains label 'cow'"),
+    "prior classes": (
+        "fit wide.csv --out out --class-prior cat=0.5,dog=0.5",
+        "'cat=0.5,dog=0.5', but the classes are 'bird', 'cat', 'dog'; give each its frequency",
+    ),
+    "prior form": ("fit wide.csv --out out --class-prior 0.2,0.3,0.5", "such as bird=0.5"),
+    "prior number": (
+        "fit wide.csv --out out --class-prior bird=.,cat=1,dog=1",
+        "could not convert string to float: '.'; write it as 0.5.",
+    ),
+    "prior twice": ("fit wide.csv --out out --class-prior cat=1,dog=1,cat=1", "frequency once"),
+    "task": ("explain model.deem wide.csv 7", "no task '7', but 100, 101"),
+    "explanation": ("explain model.deem wide.csv 100 --out no/x.json", "no/x.json: No such file"),
     "no epochs": ("fit wide.csv --out out --solver cd --epochs 0", "'--epochs'"),
     "no name": ("fit wide.csv --out=", "Invalid value for '--out': it is empty; pass a name."),
     "demo without a name": ("demo --out=", "'--out': it is empty"),
@@ -304,6 +413,7 @@ def bad(folder):
         "zoe": "ann,bob,cy,dee,zoe\ncat,cat,cat,cat,cat\n",
         "short": "label\ncat\ndog\n",
         "other": "task,label\nz,cat\n",
+        "cow": "task,label\n100,cow\n",
         "again": "task,label\n100,cat\n100,dog\n",
     }
     for name, text in texts.items():
@@ -353,7 +463,7 @@ def test_warnings_name_options_in_place_of_parameters(folder, tmp_path):
     [
         ('pass solver="exact" with hidden_dim=1.', "pass --solver exact with --hidden-dim 1."),
         ("pass learning_rate=0.01, or less.", "pass --learning-rate 0.01, or less."),
-        ("pass model='soft'.", "pass model='soft'."),
+        ("pass sampler='gibbs'.", "pass sampler='gibbs'."),
         ("pass solver=ExactEM(n=1).", "pass solver=ExactEM(n=1)."),
         ("pass solver=, a string.", "pass solver=, a string."),
     ],
@@ -362,6 +472,13 @@ def test_only_options_are_written_as_options(cure, expected):
     assert (
         commands._one_line(f"solver='x' is\nwrong; {cure}") == f"solver='x' is wrong; {expected}"
     )
+
+
+def test_warnings_name_files_in_place_of_attributes():
+    text = "unusual; see health_['copies'], confusion_ and history_."
+    expected = "unusual; see copies in report.json, confusions.png and history.json."
+    assert commands._one_line(text) == expected
+    assert commands._one_line("x; see confusion_prior.") == "x; see confusion_prior."
 
 
 @pytest.mark.parametrize(

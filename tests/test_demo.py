@@ -14,7 +14,8 @@ from deem.demo import run_demo
 
 FILES = {
     *("votes.csv", "truth.csv", "labels.csv", "probabilities.csv", "skills.csv"),
-    *("model.deem", "history.json", "convergence.png", "confusions.png"),
+    *("model.deem", "history.json", "report.json"),
+    *("convergence.png", "confusions.png", "skills.png", "dependence.png"),
 }
 
 
@@ -37,6 +38,13 @@ def test_it_beats_the_vote_and_the_best_classifier(shown):
     assert accuracy["DEEM"] > accuracy["majority vote"] + 5
 
 
+def test_it_tells_the_model_and_the_dependence(shown):
+    _, model, text = shown
+    assert f"Model: {model.selection_['chosen']} (" in text
+    assert "12 classifiers count as" in text
+    assert f"{100 * model.skills_.max():.1f} ± " in text
+
+
 def test_the_text_fits_80_columns(shown):
     assert max(map(len, shown[2].splitlines())) <= 80
 
@@ -45,7 +53,7 @@ def test_it_writes_what_it_lists(shown):
     folder, _, text = shown
     assert {path.name for path in folder.iterdir()} == FILES
     assert all(name in text for name in FILES)
-    for name in ("convergence.png", "confusions.png"):
+    for name in (name for name in FILES if name.endswith(".png")):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 

@@ -21,6 +21,13 @@ _CLICK_ERROR: Any = next(
 )
 """Base of the errors of the parser: of click, or of the copy of it that newer typers carry."""
 
+_WRITTEN = {
+    r"\bhealth_\[(['\"])(\w+)\1\]": r"\2 in report.json",
+    r"\bhistory_": "history.json",
+    r"\bconfusion_(?!\w)": "confusions.png",
+}
+"""Attributes that a warning may name, and where `deem fit` writes them."""
+
 _ASSIGNMENT = re.compile(r"""\b(\w+)=(["']?)([\w.]*\w)\2(?![\w(])""")
 """A parameter as Python takes it, such as solver="cd" and epochs=5."""
 
@@ -130,6 +137,23 @@ def fit(
     n_classes: Annotated[
         int | None, typer.Option(help="Labels are 0, 1, ... up to this, in place of those found.")
     ] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Labels known for certain, a file as for deem score --truth."
+        ),
+    ] = None,
+    class_prior: Annotated[
+        str | None,
+        typer.Option(metavar="FREQUENCIES", help="Of all classes, such as cat=0.3,dog=0.7."),
+    ] = None,
+    selection: Annotated[
+        str, typer.Option(help="auto: the votes decide on the model; none: the inverse RBM.")
+    ] = "auto",
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a model to take instead, such as OneCoinIRBM."),
+    ] = None,
     solver: Annotated[
         str, typer.Option(help="auto, exact, cd or pcd (contrastive divergence).")
     ] = "auto",
@@ -156,31 +180,29 @@ def fit(
     n_restarts: Annotated[
         int | None, typer.Option(help="Trainings, of which the best is kept.", show_default="1")
     ] = None,
+    auto_hyperparameters: Annotated[
+        bool,
+        typer.Option(
+            "--auto-hyperparameters", help="Choose those left open by what the votes look like."
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     random_state: Seed = 0,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show a progress bar.")] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show a progress bar, and all models considered."),
+    ] = False,
 ) -> None:
-    """Learn from VOTES and write labels, skills, the model and pictures."""
+    """Learn from VOTES and write labels, skills, a report, the model and pictures."""
+    given = {name: value for name, value in locals().items() if value is not None}
     from deem.cli.inputs import ColumnNames
     from deem.cli.work import run_fit
 
-    given = {
-        "n_classes": n_classes,
-        "solver": solver,
-        "hidden_dim": hidden_dim,
-        "cd_k": cd_k,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "batch_size": batch_size,
-        "init_method": init_method,
-        "n_restarts": n_restarts,
-        "device": device,
-        "random_state": random_state,
-        "verbose": verbose,
-    }
-    params = {name: value for name, value in given.items() if value is not None}
-    run_fit(votes, out, ColumnNames(task_column, worker_column, label_column), **params)
+    for name in ("votes", "out", "task_column", "worker_column", "label_column"):
+        given.pop(name, None)
+    if selection == "none":
+        given["selection"] = None
+    run_fit(votes, out, ColumnNames(task_column, worker_column, label_column), **given)
 
 
 @app.command()
@@ -234,6 +256,34 @@ def score(
     run_score(model, votes, truth, ColumnNames(task_column, worker_column, label_column))
 
 
+@app.command()
+def explain(
+    model: Model,
+    votes: Votes,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TASK]...",
+            help="Tasks to explain, rows from 0 if they have no names; else the least sure ones.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", parser=_path, metavar="FILE", help="JSON file for the same."),
+    ] = None,
+    task_column: TaskColumn = None,
+    worker_column: WorkerColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Say which VOTES drove the label of each TASK, by a trained MODEL."""
+    from deem.cli.inputs import ColumnNames
+    from deem.cli.work import run_explain
+
+    names = ColumnNames(task_column, worker_column, label_column)
+    run_explain(model, votes, tasks or (), names, out)
+
+
 def main() -> None:
     """Run the command line."""
     app()
@@ -258,8 +308,11 @@ def _fail(text: str, code: int = 2) -> int:
 
 
 def _one_line(text: str) -> str:
-    """Text without line breaks, and with the parameters in its cure written as options."""
-    found, mark, cure = " ".join(text.split()).rpartition("; ")
+    """Text without line breaks, with files for attributes, and options for parameters."""
+    text = " ".join(text.split())
+    for attribute, file in _WRITTEN.items():
+        text = re.sub(attribute, file, text)
+    found, mark, cure = text.rpartition("; ")
     return found + mark + _ASSIGNMENT.sub(_as_option, cure)
 
 

@@ -17,13 +17,16 @@ from deem.core.votes import Votes
 from deem.utils.constants import MISSING
 from deem.utils.exception import ArgumentError
 
-__all__ = ["ColumnNames", "Expected", "read_truth_file", "read_votes_file"]
+__all__ = ["ColumnNames", "Expected", "read_class_prior", "read_truth_file", "read_votes_file"]
 
 _TASK_NAMES = ("task", "id", "", "__index_level_0__")
 """Columns that name the samples unless the user says otherwise; pandas writes the last two."""
 
 _NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(\.\d+)?")
 """A number that is written the usual way; 007 is a name."""
+
+_FREQUENCY = re.compile(r"(.+?)=([\d.eE+-]+)(?:,|$)")
+"""A class and its frequency; a name may hold commas."""
 
 _IDENTIFIER_ROWS = 20
 """From so many rows on, a column without a repeated entry is taken for an identifier, and columns
@@ -171,6 +174,40 @@ def read_truth_file(
     known = np.array([entries[row] for row in rows], dtype=object)
     (labels,) = _as_labels([known], votes.classes)
     return np.array(rows), labels
+
+
+def read_class_prior(text: str, votes: Votes) -> list[float]:
+    """Class frequencies as they are given on the command line.
+
+    Parameters
+    ----------
+    text : str
+        Such as "cat=0.3,dog=0.7", with each class of the votes once.
+    votes : Votes
+        They name the classes.
+
+    Returns
+    -------
+    list of n_classes floats
+        In the order of the classes.
+
+    Raises
+    ------
+    ArgumentError
+        If it is of another form, or names other classes.
+    """
+    pairs = _FREQUENCY.findall(text)
+    names = [str(label) for label in votes.classes.tolist()]
+    found = {name.strip(): value for name, value in pairs}
+    if _FREQUENCY.sub("", text) or len(found) < len(pairs) or found.keys() != set(names):
+        raise ArgumentError(
+            f"class_prior is {text!r}, but the classes are {listed(names)}; give each its "
+            f"frequency once, such as {names[0]}=0.5, with commas between them."
+        )
+    try:
+        return [float(found[name]) for name in names]
+    except ValueError as error:
+        raise ArgumentError(f"class_prior is {text!r}, {error}; write it as 0.5.") from error
 
 
 def _read_long(

@@ -1,6 +1,7 @@
 """What comes out: files in one folder, and tables for the terminal."""
 
 import errno
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ from rich.console import Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from deem.cli.pictures import draw_confusions, draw_convergence, draw_dependence, draw_skills
 from deem.cli.tables import write_table
 from deem.core.votes import Votes
 from deem.estimators.consensus import DEEM
+from deem.selection.dependence import DependenceMap
 
 __all__ = [
     "accuracies",
@@ -23,21 +26,29 @@ __all__ = [
     "check_folder",
     "file_grid",
     "label_columns",
+    "dependence_of",
     "label_grid",
     "skill_grid",
+    "summary",
     "vote_accuracy",
     "write_results",
 ]
 
-_PANELS = 36
-"""Most classifiers in one picture of confusions: those with the most votes."""
+_MAPPED = 300
+"""Most classifiers whose pairs are looked at."""
 
 _ROWS = 20
 """Most rows of a table in the terminal."""
 
 
 def write_results(
-    model: DEEM, votes: Votes, folder: Path, suffix: str = ".csv"
+    model: DEEM,
+    votes: Votes,
+    folder: Path,
+    suffix: str = ".csv",
+    *,
+    dependence: DependenceMap | None = None,
+    truth: NDArray[np.float64] | None = None,
 ) -> list[tuple[Path, str]]:
     """Write everything that a fitted estimator found into one folder.
 
@@ -51,6 +62,10 @@ def write_results(
         Made if it is not there.
     suffix : ".csv" or ".parquet"
         Format of the tables.
+    dependence : DependenceMap, optional
+        From `dependence_of`; without it there is no picture of it.
+    truth : (n_classifiers,), optional
+        True accuracies, to compare the skills with in their picture.
 
     Returns
     -------
@@ -65,21 +80,70 @@ def write_results(
         f"labels{suffix}": "consensus label of each task, and how sure it is",
         f"probabilities{suffix}": "probability of each class",
         f"skills{suffix}": "estimated accuracy of each classifier",
+        "report.json": "model and why, health, who copies whom",
         "model.deem": "trained model, for deem predict and deem.load",
         "history.json": "objective of each epoch",
         "convergence.png": "the same as a picture",
         "confusions.png": "how each classifier votes, given the class",
+        "skills.png": "estimated accuracies"
+        + (", and how sure they are" if truth is None else "; the true ones are circles"),
+        "dependence.png": "who copies whom",
     }
+    if dependence is None:
+        del files["dependence.png"]
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in files]
     write_table(paths[0], label_columns(votes, model.labels_, model.probas_))
     write_table(paths[1], probability_columns(votes, model.probas_))
     write_table(paths[2], skill_columns(model, votes))
-    model.save(paths[3])
-    model.history_.to_json(paths[4])
-    draw_convergence(model, paths[5])
-    draw_confusions(model, votes, paths[6])
+    write_report(paths[3], model, dependence)
+    model.save(paths[4])
+    model.history_.to_json(paths[5])
+    draw_convergence(model, paths[6])
+    draw_confusions(model, votes, paths[7])
+    draw_skills(model, paths[8], truth)
+    if dependence is not None:
+        draw_dependence(dependence, paths[9])
     return list(zip(paths, files.values(), strict=True))
+
+
+def write_report(path: Path, model: DEEM, dependence: DependenceMap | None = None) -> None:
+    """Write in JSON which model was chosen and why, the health, and who copies whom."""
+    content = {
+        "model": type(model.model_).__name__,
+        "selection": model.selection_,
+        "expected_accuracy": model.expected_accuracy_,
+        "health": model.health_,
+        "dependence": None if dependence is None else _copies(dependence),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _copies(dependence: DependenceMap) -> dict[str, Any]:
+    names = [str(name) for name in dependence.names]
+    return {
+        "clusters": [[names[i] for i in cluster] for cluster in dependence.clusters],
+        "vote_weights": dict(zip(names, dependence.vote_weights.tolist(), strict=True)),
+        "effective_voters": dependence.effective_voters,
+    }
+
+
+def dependence_of(model: DEEM, votes: Votes) -> DependenceMap | None:
+    """Who copies whom; None of a single classifier, or of so many that it would take long."""
+    return model.dependence(votes) if 2 <= votes.n_classifiers <= _MAPPED else None
+
+
+def summary(model: DEEM, votes: Votes, dependence: DependenceMap | None = None) -> Text:
+    """Sizes, the model and why it was taken, and who copies whom, a line each."""
+    name, selection = type(model.model_).__name__, model.selection_
+    chosen = f"{selection['chosen']} ({name}), {selection['reason']}" if selection else f"{name}."
+    lines = [
+        f"{votes.n_votes} votes of {votes.n_classifiers} classifiers on {votes.n_samples} tasks, "
+        f"{votes.n_classes} classes: trained in {model.health_['n_iter']} passes.",
+        f"Model: {chosen}",
+        f"Dependence: {'; '.join(dependence.describe())}." if dependence else "",
+    ]
+    return Text("\n".join(filter(None, lines)))
 
 
 def check_folder(folder: Path) -> None:
@@ -118,34 +182,13 @@ def probability_columns(
 
 
 def skill_columns(model: DEEM, votes: Votes) -> dict[str, NDArray[Any]]:
-    """Columns of classifiers, their estimated accuracies and how many votes they cast."""
+    """Columns of classifiers, estimated accuracies, their deviations, and numbers of votes."""
     return {
         "worker": np.asarray(model.classifiers_),
         "skill": model.skills_,
+        "std": model.skills_std_,
         "votes": votes.votes_per_classifier(),
     }
-
-
-def draw_convergence(model: DEEM, path: Path) -> None:
-    """Draw the history of the training into a file."""
-    from deem.visual import plot_convergence
-
-    plot_convergence(model.history_)[0].figure.savefig(path, dpi=150)
-
-
-def draw_confusions(model: DEEM, votes: Votes, path: Path) -> None:
-    """Draw the confusions of the classifiers with the most votes into a file."""
-    from deem.visual import plot_confusions
-
-    most = np.argsort(-votes.votes_per_classifier(), kind="stable")[:_PANELS]
-    shown = np.sort(most)
-    axes = plot_confusions(
-        model.confusion_[shown],
-        class_names=model.classes_.tolist(),
-        classifier_names=np.asarray(model.classifiers_)[shown].tolist(),
-        accuracy=model.skills_[shown],
-    )
-    axes[0].figure.savefig(path, dpi=100)
 
 
 def accuracies(votes: Votes, codes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -247,8 +290,11 @@ def skill_grid(model: DEEM, votes: Votes, truth: NDArray[np.float64] | None = No
     order = np.argsort(-model.skills_, kind="stable")
     for place in order[:_ROWS]:
         known = [] if truth is None else [_percent(truth[place])]
-        grid.add_row(Text(names[place]), str(cast[place]), _percent(model.skills_[place]), *known)
-    return _titled("Accuracy of each classifier", grid, len(order) - _ROWS)
+        estimated = _percent(model.skills_[place], model.skills_std_[place])
+        grid.add_row(Text(names[place]), str(cast[place]), estimated, *known)
+    return _titled(
+        "Accuracy of each classifier, ± its standard deviation", grid, len(order) - _ROWS
+    )
 
 
 def label_grid(votes: Votes, labels: NDArray[Any], probabilities: NDArray[np.float64]) -> Group:
@@ -284,8 +330,9 @@ def _titled(title: str, grid: Grid, n_more: int = 0) -> Group:
     return Group(Text(f"\n{title}", style="bold"), grid, *more)
 
 
-def _percent(share: float) -> str:
-    return "-" if np.isnan(share) else f"{100 * share:.1f} %"
+def _percent(share: float, std: float | None = None) -> str:
+    spread = "" if std is None else f" ± {100 * std:.1f}"
+    return "-" if np.isnan(share) else f"{100 * share:.1f}{spread} %"
 
 
 def _names(votes: Votes) -> list[str]:
