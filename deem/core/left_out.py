@@ -29,6 +29,7 @@ def vote_pairs(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDAr
     """
     k = votes.n_classes
     entries = votes.matrix().tocoo()
+    entries.sum_duplicates()
     pair = entries.row.astype(np.int64) * votes.n_classifiers + entries.col // k
     # Last of each pair comes its largest value, and of equal ones the lowest label.
     order = np.lexsort((-entries.col, entries.data, pair))

@@ -27,7 +27,7 @@ from deem.selection.evidence import (
 __all__ = ["Choice", "Score", "Thresholds", "choose", "decide"]
 
 _CLASSIFIERS, _SAMPLES = 3, 10
-"""Below these, nothing in the votes can tell one model from another."""
+"""Below these, nothing in the votes can tell one model from another; samples by their weights."""
 
 _TABLE = 2_000_000
 _CONTEXT_TABLE = 100_000
@@ -148,10 +148,11 @@ def choose(
         Threads, as in joblib.
     """
     plain = candidate("inverse_rbm", votes.n_classes)
-    reason = _too_little(votes)
+    telling = evidence_votes(votes)
+    reason = _too_little(telling)
     if reason:
         return Choice(plain, reason)
-    evidence = _Evidence(evidence_votes(votes), train, n_jobs)
+    evidence = _Evidence(telling, train, n_jobs)
     names = ["inverse_rbm", "weighted_vote"] if not class_prior else ["inverse_rbm"]
     names.append("one_coin")
     if votes.n_classifiers * votes.n_classes**2 <= _CONTEXT_TABLE:
@@ -256,10 +257,12 @@ def _with_prior(scores: Mapping[str, Score]) -> str:
 
 
 def _too_little(votes: Votes) -> str:
+    """Why models cannot be compared by these merged votes; "" if they can."""
     d, k = votes.n_classifiers, votes.n_classes
-    if d < _CLASSIFIERS or votes.n_samples < _SAMPLES or k == 1 or votes.n_votes == 0:
+    n = votes.n_samples if votes.weights is None else votes.weights.sum()
+    if d < _CLASSIFIERS or n < _SAMPLES or k == 1:
         return (
-            f"{votes.n_samples} samples, {d} classifiers and {k} classes are too few to compare "
+            f"samples with votes: {n:g}, classifiers: {d}, classes: {k} are too few to compare "
             "models by, so the inverse RBM was taken."
         )
     if d * k * k > _TABLE:

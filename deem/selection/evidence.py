@@ -42,13 +42,22 @@ _KNOWN, _SPREAD = 0.5, 0.1
 def evidence_votes(votes: Votes) -> Votes:
     """Distinct rows in an order that does not depend on that of the samples, not too many.
 
-    Repeated rows, weights and the order of samples so have no influence on a choice. The order is
-    that of a hash, so the first rows are a random sample of all.
+    Repeated rows, weights and the order of samples so have no influence on a choice, nor have
+    samples without votes or of weight 0. The order is that of a hash, so the first rows are a
+    random sample of all.
     """
-    merged, _ = votes.merged()
+    merged, _ = _telling(votes).merged()
     if merged.n_votes <= _VOTES:
         return merged
     return merged.take(np.arange(np.searchsorted(merged.indptr, _VOTES, side="right") - 1))
+
+
+def _telling(votes: Votes) -> Votes:
+    """Samples with a vote and a weight above 0."""
+    kept = ~votes.empty_rows()
+    if votes.weights is not None:
+        kept &= votes.weights > 0
+    return votes if kept.all() else votes.take(kept)
 
 
 def halves(votes: Votes) -> tuple[Votes, Votes]:
