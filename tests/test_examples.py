@@ -65,6 +65,10 @@ FACTS = {
         lambda text: min(numbers(r"consensus of \w+: accuracy ([\d.]+)", text)) > 0.88,
     ],
     "applications/gold_questions.py": [rising(r"accuracy ([\d.]+)")],
+    "applications/rare_class.py": [
+        rising(r"accuracy ([\d.]+)"),
+        falling(r"rare class ([\d.]+)"),
+    ],
     "core/checkpoint_and_resume.py": [has("after 10 epochs", "same weights: True")],
     "core/dataset_and_history.py": [
         has("[50, 50, 25]", "solver ExactEM", "the same after JSON: True"),
@@ -120,6 +124,12 @@ FACTS = {
     "samplers/your_own_sampler.py": [
         lambda text: 0.1 < numbers(r"accepted ([\d.]+)", text)[0] < 0.9,
         lambda text: numbers(r"frequency: ([\d.]+)", text)[0] < 0.02,
+    ],
+    "selection/which_model.py": [
+        has("independent classifiers: inverse_rbm, ", "copying classifiers: tempered, "),
+        lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[0] == found[1] < 1,
+        lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[2] < found[3] - 0.01,
+        lambda text: text.rpartition("the evidence")[2].count("\n") >= 5,
     ],
     "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
     "visual/convergence.py": [
