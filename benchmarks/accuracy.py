@@ -18,7 +18,6 @@ import json
 import time
 import warnings
 import zlib
-from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -38,6 +37,7 @@ from common import (
     vote_files,
     write_json,
 )
+from methods import MANY_CLASSES, OURS, SLOW
 from metrics import (
     brier_score,
     calibration_error,
@@ -49,75 +49,31 @@ from metrics import (
 from summary import lines
 
 from deem import DEEM
-from deem.core.votes import Votes
 from deem.utils.exception import DeemError, DeemWarning
 
 FAMILIES = {
     "crowd-*": "crowd",
-    "*_rf": "rf",
+    "*_rf": "random forests",
     "*volcanoes*": "volcanoes",
-    "tabrepo-*": "tabrepo",
-    "rbm-*": "rbm",
-    "*": "other",
+    "tabrepo-*": "tabular models",
+    "rbm-*": "simulated",
+    "paper-condInd*": "simulated",
+    "paper-tree3k*": "simulated",
+    "paper-cardinality_*": "simulated",
+    "paper-hs3*": "simulated",
+    "*": "experts",
 }
 """Family of a set: that of the first pattern its name fits."""
 
 LIMITS = {"max_seconds": 60, "max_gib": 6}
 """Of a peer on one set, in processor time and memory; beyond, its cell stays empty."""
 
-SEEDS = {"deem": (0, 1, 2)}
+LARGE = 1_000_000
+"""Votes times classes beyond which the memory of `DEEM` is measured, in a process of its own."""
+
+SEEDS = {"deem": (0, 1, 2), "own_vote": (0, 1, 2)}
 """Random states of a method, others run once with 0; figures are means over them."""
 
-
-def vote(votes: Votes, seed: int) -> np.ndarray:
-    """Shares of the votes on each item, uniform where there are none."""
-    counts = votes.vote_counts()
-    counts[votes.empty_rows()] = 1
-    return counts / counts.sum(1, keepdims=True)
-
-
-def dawid_skene(
-    votes: Votes, seed: int, n_passes: int = 100, smoothing: float = 0.01
-) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and skills by the plain EM of Dawid and Skene, started from the vote."""
-    matrix, k = votes.matrix(), votes.n_classes
-    transposed = matrix.T.tocsr()
-    q = votes.vote_shares()
-    for _ in range(n_passes):
-        confusion = (transposed @ q).reshape(votes.n_classifiers, k, k) + smoothing
-        confusion /= confusion.sum(1, keepdims=True)
-        prior = q.mean(0) + 1e-12
-        # In place: with a thousand classes, fresh memory costs more than the sums.
-        new = matrix @ np.log(confusion).reshape(-1, k)
-        new += np.log(prior)
-        new -= new.max(1, keepdims=True)
-        np.exp(new, out=new)
-        new /= new.sum(1, keepdims=True)
-        q -= new
-        change, q = max(q.max(), -q.min()), new
-        if change < 1e-6:
-            break
-    return q, np.einsum("dkk,k->d", confusion, prior / prior.sum())
-
-
-def estimator(build: Callable[..., Any]) -> Callable[[Votes, int], tuple]:
-    """Probabilities and skills of a consensus estimator, built with n_classes, random_state."""
-
-    def run(votes: Votes, seed: int) -> tuple:
-        model = build(n_classes=votes.n_classes, random_state=seed).fit(votes)
-        return model.probas_, getattr(model, "skills_", None)
-
-    return run
-
-
-OURS: dict[str, Callable[[Votes, int], Any]] = {
-    "vote": vote,
-    "dawid_skene": dawid_skene,
-    "deem": estimator(DEEM),
-    "deem_plain": estimator(lambda **sizes: DEEM(selection=None, **sizes)),
-}
-"""Methods measured in this process: of votes and a seed, (n, K) probabilities, or these with
-(n_classifiers,) skills."""
 
 PEERS = {
     "crowdkit_dawid_skene": "DawidSkene",
@@ -150,20 +106,25 @@ def figures(
 
 
 def measure_here(file: VoteFile, method: str) -> dict[str, Any]:
-    """Figures of one of our methods, means over its seeds, or why it refuses the votes."""
+    """Figures of one of our methods, means over its seeds, or why there are none."""
+    if method in SLOW and file.n_classes > MANY_CLASSES:
+        return {"failed": "not run"}
     runs, seeds = [], SEEDS.get(method, (0,))
     for seed in seeds:
-        start = time.process_time()
+        start, wall = time.process_time(), time.perf_counter()
         try:
             given = OURS[method](file.votes, seed)
         except DeemError as error:
             return {"failed": type(error).__name__}
-        seconds = time.process_time() - start
-        probas, skills = given if isinstance(given, tuple) else (given, None)
-        labels = None if method == "vote" else probas.argmax(1)
-        runs.append({**figures(file, labels, probas, skills), "seconds": seconds})
-    cell = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-    return cell if len(seeds) == 1 else {**cell, "seeds": [run["accuracy"] for run in runs]}
+        seconds, wall = time.process_time() - start, time.perf_counter() - wall
+        found = figures(file, given.labels, given.probas, given.skills)
+        runs.append({**found, "seconds": seconds, "wall_seconds": wall})
+    cell: dict[str, Any] = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+    if len(seeds) > 1:
+        cell["seeds"] = [run["accuracy"] for run in runs]
+    if method == "deem" and len(file.item) * file.n_classes > LARGE:
+        cell["peak_mib"] = run_apart(file.path, form="long")["peak_mib"]
+    return cell if given.chosen is None else {**cell, "chosen": given.chosen}
 
 
 def measure_apart(file: VoteFile, method: str) -> dict[str, Any]:
@@ -222,10 +183,13 @@ def measure(path: Path, methods: list[str], store: Store, refresh: bool) -> dict
         "classes": file.n_classes,
         "votes": len(file.item),
         "known": int((file.gold >= 0).sum()),
-        "family": next(
-            family for pattern, family in FAMILIES.items() if fnmatch(path.stem, pattern)
-        ),
+        "family": family_of(path.stem),
     }
+
+
+def family_of(name: str) -> str:
+    """Family of a set."""
+    return next(family for pattern, family in FAMILIES.items() if fnmatch(name, pattern))
 
 
 def reference_names(folder: Path) -> set[str]:
@@ -248,7 +212,8 @@ def collect(sets: dict[str, dict[str, Any]], store: Store) -> dict[str, Any]:
         }
     cells = {method: known for method, known in cells.items() if known}
     sets = {name: facts for name, facts in sets.items() if any(name in c for c in cells.values())}
-    return {"versions": versions(), "limits": LIMITS, "sets": sets, "cells": cells}
+    limits = {**LIMITS, "many_classes": MANY_CLASSES}
+    return {"versions": versions(), "limits": limits, "sets": sets, "cells": cells}
 
 
 def main() -> None:

@@ -22,6 +22,10 @@ HERE = Path(__file__).resolve().parent
 BENCH_ENV = Path(os.environ.get("DEEM_BENCH_ENV", HERE.parent / ".bench-env"))
 
 
+OWN = ("deem", "deem_plain", "ebcc")
+"""Methods of runner.py that run with this interpreter."""
+
+
 class RunError(RuntimeError):
     """A process of its own did not end well; `reason` says why in a few words."""
 
@@ -104,7 +108,8 @@ def run_apart(
     path : Path
         A vote file.
     method : str
-        As in runner.py; everything but "deem" and "ebcc" runs in the peers' environment.
+        As in runner.py; everything but "deem", "deem_plain" and "ebcc" runs in the peers'
+        environment.
     probas : bool
         Whether to ask for probabilities, which are None where a method has none.
     **options
@@ -115,7 +120,7 @@ def run_apart(
     RunError
         If the process fails or runs into one of the limits among the options.
     """
-    python = [sys.executable] if method in ("deem", "ebcc") else [str(peer_python()), "-I"]
+    python = [sys.executable] if method in OWN else [str(peer_python()), "-I"]
     with tempfile.TemporaryDirectory() as folder:
         files = {"labels": Path(folder) / "labels.npy"}
         if probas:

@@ -4,8 +4,8 @@
 
 RESULTS is benchmarks/results/accuracy.json, or where there was no run docs/accuracy.json, the copy
 that is kept of the figures on the page. If benchmarks/results/families.json holds, by family,
-``{"full": x, "left_out": y, "sets": n}``, accuracies in % with rules of choice made on all sets
-and on the other families only, they are shown too.
+``{"full": x, "left_out": y, "sets": n}`` as families.py writes them, accuracies in % with the
+thresholds of the library and with those made on the other families only, they are shown too.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from metrics import N_BINS
 from summary import (
     ENOUGH,
     FIGURES,
+    MODELS,
     OURS,
     Results,
     accuracy_rows,
     calibration_rows,
+    chosen,
     column,
     cost_rows,
     family_rows,
+    in_front,
+    model_rows,
     number,
     ranking,
     reference_sets,
@@ -108,13 +112,36 @@ def family_table(results: Results) -> str:
     return table(["family", "sets", *map(title, methods)], cells)
 
 
+def model_table(results: Results) -> str:
+    """Means of the models, and how often each was chosen."""
+    n = len(reference_sets(results))
+    head = ["model", "most lost to the vote", "sets", "mean", "`DEEM` on the same",
+            f"mean of the {n}", "chosen on"]  # fmt: skip
+    rows = []
+    for row in model_rows(results):
+        loss, where = row["vote"]
+        name = "best of these on each set" if row["method"] == "best" else title(row["method"])
+        picked = str(row["chosen"]) if row["method"] in MODELS else ""
+        figures = [number(row[key], 2) for key in ("mean", "ours_shared", "reference")]
+        lost = f"{loss:.2f} ({where})" if where else "none"
+        rows.append([name, lost, str(row["n_sets"]), *figures, picked])
+    return table(head, rows, n_text=2)
+
+
 def left_out_table(families: dict[str, dict[str, float]]) -> str:
-    """Accuracy with and without the family among those that rules were made on."""
+    """Accuracy with and without the family among those that thresholds were made on."""
+    keys = {
+        "plain": "inverse RBM",
+        "full": "`DEEM`",
+        "refit": "made on all",
+        "left_out": "made on the others",
+        "best": "best candidate",
+    }
     rows = [
-        [name, str(row["sets"]), number(row["full"], 2), number(row["left_out"], 2)]
-        for name, row in sorted(families.items())
+        [name, str(row["sets"]), *(number(row.get(key), 2) for key in keys)]
+        for name, row in families.items()
     ]
-    return table(["family", "sets", "made on all", "made on the others"], rows)
+    return table(["family", "sets", *keys.values()], rows)
 
 
 def set_table(results: Results) -> str:
@@ -128,9 +155,22 @@ def set_table(results: Results) -> str:
     return table(["set", "items", "classifiers", "classes", *map(title, columns)], rows)
 
 
+def model_set_table(results: Results) -> str:
+    """Accuracy of every model on every set, and which was chosen."""
+    picks = chosen(results)
+    columns = {m: column(results, m) for m in MODELS if m in results["cells"]}
+    rows = [
+        [name, title(picks[name]) if name in picks else "-"]
+        + [number(values.get(name), 2) for values in columns.values()]
+        for name in results["sets"]
+    ]
+    return table(["set", "chosen", *map(title, columns)], rows, n_text=2)
+
+
 def page(results: Results) -> str:
     """The whole page."""
     n, versions, limits = len(results["sets"]), results["versions"], results["limits"]
+    everything, results = results, in_front(results)
     numbers = ", ".join(f"{name} {version}" for name, version in versions.items())
     seeds = ", ".join(number(value, 3) for value in seed_means(results))
     parts = [
@@ -141,7 +181,9 @@ def page(results: Results) -> str:
         "`benchmarks/report.py` writes this page. Measured with " + numbers + ".",
         "## Means",
         "Accuracy in % on the items with known truth, all sets counting alike. The majority vote "
-        "has its expected accuracy under uniform ties. `DEEM` runs with its defaults; its figures "
+        "has its expected accuracy under uniform ties. `DEEM` runs with its defaults and chooses "
+        "its model by the votes; the inverse RBM is `DEEM(selection=None)`. Names set like `GLAD` "
+        "are estimators of this library. The figures of `DEEM` "
         f"are means over the random states 0, 1 and 2, whose own means are {seeds}. A method that "
         "did not end on every set stands beside `DEEM` over the same sets; a dash in the column "
         f"of the {len(reference_sets(results))} sets that all methods of an earlier comparison "
@@ -152,6 +194,7 @@ def page(results: Results) -> str:
         "The largest loss, in points, against the majority vote and against plain Dawid-Skene; "
         "then on how many sets `DEEM` is ahead / level / behind, level being within 0.05 points.",
         versus_table(results),
+        *models_part(everything),
         "## Probabilities and skills",
         "Means over the sets where the method gives probabilities; in brackets `DEEM` over the "
         "same sets. The Brier score is the squared distance to the truth summed over the classes, "
@@ -163,15 +206,32 @@ def page(results: Results) -> str:
         calibration_table(results),
         "## Cost",
         "Processor time on one thread to fit and predict, and the peak memory of the process "
-        "where a method runs in its own. The peers may take "
+        "where a method runs in its own, that of `DEEM` on the largest sets. The peers may take "
         f"{limits['max_seconds']} s and {limits['max_gib']} GiB a set; beyond, they have no "
         "figure there.",
         cost_table(results),
         *families_part(results),
         "## Every set",
         set_table(results),
+        *([model_set_table(everything)] if chosen(everything) else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def models_part(results: Results) -> list[str]:
+    """The models that `DEEM` can train, if it chose among them."""
+    if not chosen(results):
+        return []
+    return [
+        "## Models",
+        "What `DEEM` gives with each of its models, and on how many sets it chooses it. The best "
+        "of all on each set, which only the truth can tell, is the limit of any choice. Where no "
+        "classifiers copy each other, the tempered rule and groups are the inverse RBM. Contexts "
+        f"and subclasses are not run on sets with more than {results['limits']['many_classes']} "
+        "classes, where they take minutes; so many classes are not chosen for, and the inverse "
+        "RBM is taken.",
+        model_table(results),
+    ]
 
 
 def ranks_part(results: Results) -> list[str]:
@@ -199,9 +259,11 @@ def families_part(results: Results) -> list[str]:
                  "from.", family_table(results)]  # fmt: skip
     if results.get("families"):
         parts += [
-            "Rules of choice that are made on some sets may fit these only. Here are the means "
-            "of `DEEM` on each family with the rules made on all sets, and made anew on the "
-            "other families alone.",
+            "Thresholds of the choice that are made on some sets may fit these only. Here are "
+            "the means on each family with the thresholds of `DEEM`, with those of a grid that "
+            "are best on all sets, and with those that are best on the other families alone "
+            "(`benchmarks/families.py`). The kinds of evidence and the order in which they are "
+            "asked stay the same. The best candidate is what the truth would choose.",
             left_out_table(results["families"]),
         ]
     return parts
@@ -289,7 +351,7 @@ def main() -> None:
     results = json.loads(text)
     (args.docs / "accuracy.json").write_text(text, encoding="utf-8")
     (args.docs / "accuracy.md").write_text(page(results), encoding="utf-8")
-    found = ranking(results)
+    found = ranking(in_front(results))
     if found is not None:
         draw_ranks(found, args.docs / PICTURE)
 

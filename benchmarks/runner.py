@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, help=".npy to write, one label an item")
     parser.add_argument("--probas", type=Path, help=".npy to write, if the method has them")
     parser.add_argument(
-        "--method", default="deem", help="deem, ebcc, deem020 or a crowd-kit class"
+        "--method", default="deem", help="deem, deem_plain, ebcc, deem020 or a crowd-kit class"
     )
     parser.add_argument("--form", choices=("dense", "long"), default="dense", help="for deem")
     parser.add_argument("--threads", type=int, default=1)
@@ -73,7 +73,7 @@ def parse_args() -> argparse.Namespace:
 
 def prepare(args: argparse.Namespace, votes: dict[str, Any]) -> tuple[Callable, tuple[str, ...]]:
     """What is to be timed, and the libraries it stands on."""
-    if args.method == "deem":
+    if args.method in ("deem", "deem_plain"):
         return prepare_ours(args, votes), ("deem", "torch")
     if args.method == "deem020":
         return prepare_deem020(args, votes), ("deem", "torch")
@@ -83,7 +83,7 @@ def prepare(args: argparse.Namespace, votes: dict[str, Any]) -> tuple[Callable, 
 
 
 def prepare_ours(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
-    """Our `DEEM` with its defaults, or with a fixed number of passes."""
+    """Our `DEEM` with its defaults, without selection, or with a fixed number of passes."""
     import torch
 
     from deem import DEEM
@@ -92,6 +92,8 @@ def prepare_ours(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
     torch.set_num_threads(args.threads)
     given = table(votes) if args.form == "long" else dense(votes)
     fixed = {} if args.n_iter is None else {"solver": ExactEM(tolerance=0), "epochs": args.n_iter}
+    if args.method == "deem_plain":
+        fixed["selection"] = None
 
     def run() -> tuple[Any, int]:
         model = DEEM(random_state=args.seed, **fixed)

@@ -28,13 +28,35 @@ TITLES = {
     "vote": "majority vote",
     "dawid_skene": "Dawid-Skene",
     "deem": "DEEM",
-    "deem_plain": "DEEM, no selection",
+    "deem_plain": "inverse RBM",
+    "context": "context",
+    "tempered": "tempered",
+    "one_coin": "one-coin",
+    "weighted_vote": "weighted vote",
+    "subclass_3": "3 subclasses",
+    "subclass_10": "10 subclasses",
+    "group": "groups",
+    "own_vote": "`MajorityVote`",
+    "own_dawid_skene": "`DawidSkene`",
+    "own_one_coin": "`OneCoin`",
+    "own_glad": "`GLAD`",
     "crowdkit_dawid_skene": "crowd-kit Dawid-Skene",
     "ebcc": "EBCC",
     "mmsr": "crowd-kit MMSR",
     "mace": "crowd-kit MACE",
     "glad": "crowd-kit GLAD",
 }
+
+MODELS = ("deem_plain", "context", "tempered", "one_coin", "weighted_vote", "subclass_3",
+          "subclass_10", "group")  # fmt: skip
+"""What `DEEM` can train; all but the last three are candidates of its choice."""
+
+CANDIDATES = {"inverse_rbm": "deem_plain"}
+"""Methods that are candidates under another name."""
+
+ASIDE = (*MODELS[1:], "own_vote", "own_dawid_skene")
+"""Methods that are not compared with the others: relatives and repetitions of those that are."""
+
 FIGURES = ("brier", "log_loss", "calibration_error", "skill_error")
 
 Results = dict[str, Any]
@@ -62,6 +84,44 @@ def mean(values: dict[str, float], names: Any = None) -> float | None:
 def reference_sets(results: Results) -> list[str]:
     """The sets with a reference figure."""
     return [name for name, facts in results["sets"].items() if facts["reference"]]
+
+
+def in_front(results: Results) -> Results:
+    """The results without the methods that are not compared with the others."""
+    cells = {name: found for name, found in results["cells"].items() if name not in ASIDE}
+    return {**results, "cells": cells}
+
+
+def chosen(results: Results) -> dict[str, str]:
+    """Method of the model that `OURS` chose, by set."""
+    cells = results["cells"].get(OURS, {})
+    names = {name: cell["chosen"] for name, cell in cells.items() if "chosen" in cell}
+    return {name: CANDIDATES.get(model, model) for name, model in names.items()}
+
+
+def model_rows(results: Results) -> list[dict[str, Any]]:
+    """What each model gives, on how many sets it was chosen; last the best model of each set."""
+    columns = {m: column(results, m) for m in MODELS if m in results["cells"]}
+    best: dict[str, float] = {}
+    for values in columns.values():
+        best |= {name: max(x, best.get(name, x)) for name, x in values.items()}
+    ours, vote = column(results, OURS), column(results, "vote")
+    picks = list(chosen(results).values())
+    rows = []
+    for method, values in ({OURS: ours} | columns | {"best": best}).items():
+        shared = sorted(values.keys() & ours.keys())
+        rows.append(
+            {
+                "method": method,
+                "n_sets": len(values),
+                "mean": mean(values),
+                "ours_shared": mean(ours, shared),
+                "reference": mean(values, reference_sets(results)),
+                "vote": worst_loss(values, vote),
+                "chosen": picks.count(method),
+            }
+        )
+    return rows
 
 
 def accuracy_rows(results: Results) -> list[dict[str, Any]]:
@@ -187,7 +247,7 @@ def seed_means(results: Results) -> list[float]:
 
 def lines(results: Results) -> list[str]:
     """The summary as lines of text for a terminal."""
-    found = ranking(results)
+    found = ranking(in_front(results))
     ranks = found["ranks"] if found else {}
     n_reference = len(reference_sets(results))
     head = ("sets", "mean", "DEEM same", f"the {n_reference}", "rank", "median s", "total s")

@@ -35,7 +35,8 @@ def vote_pairs(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDAr
     order = np.lexsort((-entries.col, entries.data, pair))
     last = order[np.flatnonzero(np.diff(pair[order], append=-1))]
     found = pair[last]
-    return found // votes.n_classifiers, found % votes.n_classifiers, entries.col[last] % k
+    labels = (entries.col[last] % k).astype(np.int64)
+    return found // votes.n_classifiers, found % votes.n_classifiers, labels
 
 
 def leave_one_out(

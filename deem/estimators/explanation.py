@@ -55,7 +55,7 @@ class Explanation:
     --------
     >>> from deem import DEEM
     >>> votes = [["cat", "cat", "dog"], ["dog", "dog", "dog"], ["cat", "cat", "cat"]] * 9
-    >>> found = DEEM().fit(votes).explain(votes[:1])
+    >>> found = DEEM(selection=None).fit(votes).explain(votes[:1])
     >>> for sentence in found.describe(0):
     ...     print(sentence)
     sample 0 is 'cat' and not 'dog' by 5.1 nats

@@ -70,12 +70,14 @@ def learn(
     """
     votes = training_votes(predictions, params["n_classes"], sample_weight)
     plan = make_plan(params, votes.n_classifiers, votes.n_classes, confusion_prior, votes)
-    known = None if gold is None else _usable_gold(plan, gold_codes(votes, gold))
+    known = None if gold is None else _usable_gold(plan, votes, gold)
+    # What the user knows of the classes names them, not what the chosen model assumes.
+    reference = Reference.of(votes, known, named=_names_states(plan))
     plan, choice = with_chosen_model(params, plan, votes)
     state = trained_state(
         plan,
         votes,
-        Reference.of(votes, known, named=_names_states(plan)),
+        reference,
         truth,
         gold=known,
         clusters=_clusters(choice),
@@ -173,7 +175,13 @@ def _names_states(plan: Plan) -> bool:
     return prior or model.pseudo_counts.confusion_votes is not None
 
 
-def _usable_gold(plan: Plan, codes: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def _usable_gold(plan: Plan, votes: Votes, gold: Any) -> NDArray[np.int64] | None:
+    if isinstance(gold, Mapping):
+        raise ArgumentError(
+            f"gold is a {type(gold).__name__}; pass an array with one entry a sample, or a pandas "
+            "Series with every task in its index, None where unknown."
+        )
+    codes = gold_codes(votes, gold)
     if plan.solver.full_batch and isinstance(plan.model, LatentClassModel):
         return codes
     warn(

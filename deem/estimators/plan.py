@@ -161,6 +161,8 @@ def _check_parts(params: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
         if isinstance(params[name], str):
             check_choice(name, params[name], choices)
+    if not isinstance(params["selection"], (str, type(None))):
+        raise ArgumentError(f'selection={params["selection"]!r}; pass "auto" or None.')
     asked = {name: row for name, row in _NOT_YET.items() if not _is(params[name], row[0])}
     if isinstance(params["sampler"], str) and params["sampler"] in ("gwg", "dlp"):
         asked["sampler"] = ("auto", _GRADIENT)

@@ -86,7 +86,7 @@ class GroupIRBM(ConsensusModel):
     >>> data = copying_groups(2000, 3, groups=(3, 3, 1, 1), random_state=0)
     >>> groups = [[0, 1, 2], [3, 4, 5]]
     >>> model = DEEM(n_classes=3, model="GroupIRBM", model_params={"groups": groups})
-    >>> plain = DEEM(n_classes=3).fit(data.votes)
+    >>> plain = DEEM(n_classes=3, selection=None).fit(data.votes)
     >>> model.fit(data.votes).score(data.votes) > plain.score(data.votes)
     True
     """

@@ -1,48 +1,15 @@
 """The parts of the accuracy benchmark that measure, keep and collect."""
 
-from fnmatch import fnmatch
-
 import numpy as np
 import pytest
-from accuracy import FAMILIES, Store, collect, dawid_skene, figures, measure, vote
+from accuracy import Store, collect, family_of, figures, measure, measure_here
 from common import VoteFile, _reason
-from plain_em import make_votes, plain_em
-
-from deem.core.reading import read_votes
+from methods import MANY_CLASSES, vote
 
 
-@pytest.fixture
-def path(tmp_path):
-    """A vote file of 300 items, of which the last has no votes and the first no known truth."""
-    votes, truth = make_votes(300, 6, 3)
-    votes[-1], truth[0] = -1, -1
-    item, worker = np.nonzero(votes >= 0)
-    label = votes[item, worker]
-    sizes = {"n_items": 300, "n_workers": 6, "n_classes": 3}
-    target = tmp_path / "crowd-made.npz"
-    np.savez(target, item=item, worker=worker, label=label, gold=truth, **sizes)
-    return target
-
-
-def test_dawid_skene_is_the_yardstick():
-    votes, _ = make_votes(500, 6, 3)
-    # It starts from the shares of all votes and we from the majority; both end in one place.
-    expected, _ = plain_em(votes, 3, 200)
-    probas, skills = dawid_skene(read_votes(votes), 0, n_passes=200)
-    np.testing.assert_allclose(probas, expected, atol=1e-3)
-    # Right with 0.6, and with a third of the guesses.
-    np.testing.assert_allclose(skills, 0.6 + 0.4 / 3, atol=0.06)
-
-
-def test_the_vote_shares_what_is_tied():
-    votes = read_votes([[0, 0, 1], [2, 1, -1], [-1, -1, -1]], n_classes=3)
-    expected = [[2 / 3, 1 / 3, 0], [0, 0.5, 0.5], [1 / 3, 1 / 3, 1 / 3]]
-    np.testing.assert_allclose(vote(votes, 0), expected)
-
-
-def test_figures_are_those_that_can_be_had(path):
-    file = VoteFile(path)
-    shares = vote(file.votes, 0)
+def test_figures_are_those_that_can_be_had(vote_file):
+    file = VoteFile(vote_file)
+    shares = vote(file.votes, 0).probas
     by_labels = figures(file, shares.argmax(1), None)
     assert by_labels.keys() == {"accuracy"}
     whole = figures(file, None, shares, np.full(6, 0.5))
@@ -68,10 +35,10 @@ def test_cells_are_kept_by_set_and_version(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.EmptySampleWarning")
-def test_a_file_is_measured_and_collected(path, tmp_path):
+def test_a_file_is_measured_and_collected(vote_file, tmp_path):
     store = Store(tmp_path / "cells")
     methods = ["vote", "dawid_skene", "deem"]
-    facts = measure(path, methods, store, refresh=False)
+    facts = measure(vote_file, methods, store, refresh=False)
     assert facts["family"] == "crowd"
     assert (facts["items"], facts["classifiers"], facts["known"]) == (300, 6, 299)
     unmeasured = {**facts, "reference": False}
@@ -80,23 +47,37 @@ def test_a_file_is_measured_and_collected(path, tmp_path):
     assert list(results["cells"]) == methods
     cell = results["cells"]["deem"]["crowd-made"]
     assert len(cell["seeds"]) == 3
+    assert cell["chosen"] in ("inverse_rbm", "context", "tempered", "one_coin", "weighted_vote")
+    assert "chosen" not in results["cells"]["vote"]["crowd-made"]
+    assert results["limits"]["many_classes"] == MANY_CLASSES
     assert cell["accuracy"] > 90
     assert "file" not in cell
+
+
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.EmptySampleWarning")
+def test_what_takes_minutes_is_not_run(vote_file):
+    file = VoteFile(vote_file)
+    assert "accuracy" in measure_here(file, "context")
+    file.n_classes = MANY_CLASSES + 1
+    assert measure_here(file, "context") == {"failed": "not run"}
+    assert "accuracy" in measure_here(file, "one_coin")
 
 
 @pytest.mark.parametrize(
     ("name", "family"),
     [
         ("crowd-web", "crowd"),
-        ("paper-dataset_isolet_rf", "rf"),
+        ("paper-dataset_isolet_rf", "random forests"),
         ("tabrepo-volcanoes-b5", "volcanoes"),
-        ("tabrepo-splice", "tabrepo"),
-        ("rbm-hs3_test", "rbm"),
-        ("paper-csgo", "other"),
+        ("tabrepo-splice", "tabular models"),
+        ("rbm-hs3_test", "simulated"),
+        ("paper-condInd3K_old", "simulated"),
+        ("paper-cardinality_exp3", "simulated"),
+        ("paper-csgo", "experts"),
     ],
 )
 def test_the_first_pattern_gives_the_family(name, family):
-    assert next(f for pattern, f in FAMILIES.items() if fnmatch(name, pattern)) == family
+    assert family_of(name) == family
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ from report import compact, draw_ranks, page
 from summary import (
     accuracy_rows,
     calibration_rows,
+    chosen,
     cost_rows,
     family_rows,
+    in_front,
     lines,
+    model_rows,
     ranking,
     seed_means,
     versus_rows,
@@ -41,8 +44,22 @@ def results():
         name: {**facts, "family": "crowd" if name < "c" else "rf", "reference": name != "d"}
         for name in "abcd"
     }
-    limits = {"max_seconds": 60, "max_gib": 6}
+    limits = {"max_seconds": 60, "max_gib": 6, "many_classes": 500}
     return {"versions": {"deem": "1"}, "limits": limits, "sets": sets, "cells": cells}
+
+
+@pytest.fixture
+def with_models(results):
+    """The same with two models, one of them not run everywhere, and a choice on three sets."""
+    models = {"deem_plain": [76.0, 80.0, 66.0, 40.0], "context": [70.0, 82.0, 65.0, None]}
+    for method, values in models.items():
+        results["cells"][method] = {
+            name: {"failed": "not run"} if value is None else {"accuracy": value, "seconds": 1.0}
+            for name, value in zip("abcd", values, strict=True)
+        }
+    for name, model in (("a", "inverse_rbm"), ("b", "inverse_rbm"), ("c", "context")):
+        results["cells"]["deem"][name]["chosen"] = model
+    return results
 
 
 def by_method(rows):
@@ -101,8 +118,32 @@ def test_families_and_seeds(results):
     assert seed_means(results) == pytest.approx([67.25, 68.25, 69.25])
 
 
+def test_models_are_counted_and_the_best_is_found(with_models):
+    assert chosen(with_models) == {"a": "deem_plain", "b": "deem_plain", "c": "context"}
+    rows = by_method(model_rows(with_models))
+    assert list(rows) == ["deem", "deem_plain", "context", "best"]
+    assert [rows[m]["chosen"] for m in ("deem_plain", "context")] == [2, 1]
+    assert rows["best"]["mean"] == pytest.approx((76 + 82 + 66 + 40) / 4)
+    assert rows["deem_plain"]["vote"] == (10.0, "d")
+    assert rows["context"]["n_sets"] == 3
+    assert rows["context"]["ours_shared"] == pytest.approx(221 / 3)
+
+
+def test_relatives_are_not_ranked(with_models):
+    assert in_front(with_models)["cells"].keys() == with_models["cells"].keys() - {"context"}
+    text = page(with_models)
+    means = text[text.index("## Means") : text.index("## Worst")]
+    assert "inverse RBM" in means
+    assert "| context" not in means
+    assert "| inverse RBM | 10.00 (d) | 4 | 65.50 | 68.25 | 74.00 | 2 |" in text
+    assert "| best of these on each set | 10.00 (d) | 4 | 66.00 | 68.25 | 74.67 |  |" in text
+    assert "| c | context | 66.00 | 65.00 |" in text
+    assert "| d | - | 40.00 | - |" in text
+
+
 def test_the_page_has_every_table(results):
     text = page(results)
+    assert "## Models" not in text
     assert "| DEEM | 4 | 68.25 | 68.25 | 73.67 | 1.38 |" in text
     assert "| Dawid-Skene | 10.00 (d) | none | 3 / 0 / 1 |" in text
     assert "| crowd-kit MMSR | 2.000 | 6.0 | 210 | 1 (time) |" in text
@@ -110,7 +151,7 @@ def test_the_page_has_every_table(results):
     assert "| d | 9 | 3 | 2 | 50.00 | 40.00 | 52.00 | - |" in text
     assert "made on the others" not in text
     results["families"] = {"crowd": {"full": 80.0, "left_out": 79.5, "sets": 2}}
-    assert "| crowd | 2 | 80.00 | 79.50 |" in page(results)
+    assert "| crowd | 2 | - | 80.00 | - | 79.50 | - |" in page(results)
 
 
 def test_a_single_set_is_no_ranking_but_a_page(results):

@@ -86,7 +86,7 @@ def test_a_model_without_logits_is_asked_for_its_probabilities():
 
 def test_very_sure_answers_still_differ():
     votes = jury(n=200, d=150, skill=(0.9, 0.97)).votes
-    found = DEEM().fit(votes).explain(votes[:5])
+    found = DEEM(selection=None).fit(votes).explain(votes[:5])
     assert found.margins.min() > 200
     assert np.abs(found.contributions).min() > 1e-3
 

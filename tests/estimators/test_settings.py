@@ -114,7 +114,7 @@ def test_health(settings):
     ],
 )
 def test_history(settings, model, solver, series):
-    fitted = fit(**settings)
+    fitted = fit(**settings, selection=None)
     assert type(fitted.model_).__name__ == model
     assert list(fitted.history_) == series
     assert fitted.history_.settings["solver"] == solver
@@ -130,7 +130,8 @@ def test_the_objective_rises():
 
 def test_two_classes_take_the_binary_model():
     crowd = jury(k=2)
-    binary, soft = fit(crowd.votes), fit(crowd.votes, model="SoftIRBM")
+    binary = fit(crowd.votes, selection=None)
+    soft = fit(crowd.votes, model="SoftIRBM")
     assert type(binary.model_) is BinaryIRBM
     np.testing.assert_allclose(binary.probas_, soft.probas_, atol=1e-8)
 
@@ -212,7 +213,7 @@ def test_solver_objects_stand_for_their_names():
     cd = ContrastiveDivergence(steps=10, learning_rate=0.001, momentum=0.9, deterministic=True)
     found = fit(solver=cd, epochs=2)
     np.testing.assert_array_equal(found.probas_, fit(**CD).probas_)
-    np.testing.assert_array_equal(fit(solver=ExactEM()).probas_, fit().probas_)
+    np.testing.assert_array_equal(fit(solver=ExactEM()).probas_, fit(selection=None).probas_)
     assert not hasattr(cd, "_optimizer")
 
 
