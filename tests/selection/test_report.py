@@ -1,0 +1,27 @@
+"""The printed table of a choice."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from deem.selection.candidates import candidate
+from deem.selection.choice import Choice, Score
+from deem.selection.report import table
+
+PLAIN = Score("inverse_rbm", "", 0.7, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0)
+TEMPERED = replace(PLAIN, name="tempered", agreement=0.71, information=0.012345, held_out=np.nan)
+
+
+def test_one_line_a_candidate_and_the_reason():
+    chosen = candidate("tempered", 3)
+    text = table(Choice(chosen, "why.", {"a": PLAIN, "b": TEMPERED}, 0.7).to_dict())
+    assert text == (
+        "                held-out gain  agreement  log score  information  as the vote\n"
+        "   inverse_rbm          0.000     0.7000     0.0000       0.0000        0.900\n"
+        "*  tempered                 -     0.7100     0.0000       0.0123        0.900\n"
+        "tempered: why."
+    )
+
+
+def test_without_candidates_there_is_the_reason_alone():
+    assert table(Choice(candidate("inverse_rbm", 3), "why.").to_dict()) == "inverse_rbm: why."
