@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from pages import ROOT, run_page
 
 from deem.selection.candidates import candidate
 from deem.selection.choice import Choice, Score
@@ -25,3 +26,13 @@ def test_one_line_a_candidate_and_the_reason():
 
 def test_without_candidates_there_is_the_reason_alone():
     assert table(Choice(candidate("inverse_rbm", 3), "why.").to_dict()) == "inverse_rbm: why."
+
+
+def test_the_page_shows_what_is_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = run_page("docs/selection.md")
+    page = (ROOT / "docs" / "selection.md").read_text(encoding="utf-8")
+    assert f"```text\n{table(found['model'].selection_)}\n```" in page
+    assert found["accuracy"]["chosen"] > max(
+        found["accuracy"]["inverse RBM"], found["accuracy"]["contexts"]
+    )
