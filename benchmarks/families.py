@@ -141,7 +141,7 @@ def leave_one_family_out(sets: list[Evidence]) -> dict[str, Any]:
     families = np.array([one.family for one in sets])
     everywhere = middle_of_best(table.mean(1))
     chosen, left_out = {"none": settings[everywhere]}, np.empty(len(sets))
-    for family in sorted(set(families)):
+    for family in sorted(set(families.tolist())):
         own = families == family
         index = middle_of_best(table[:, ~own].mean(1))
         chosen[family], left_out[own] = settings[index], table[index, own]

@@ -302,7 +302,7 @@ def draw_ranks(found: dict[str, Any], path: Path) -> None:
         depth = first + 0.7 * (i if is_right else len(ordered) - 1 - i)
         end, away, side = (low, -step, "left") if is_right else (high, step, "right")
         line([rank, rank, end + 3 * away], [0, depth, depth], 0.8)
-        text = [title(method), f"{rank:.2f}"]
+        text = [title(method).replace("`", ""), f"{rank:.2f}"]
         label = "  ".join(text if is_right else text[::-1])
         axes.text(end + 5 * away, depth, label, ha=side, va="center")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from metrics import (
 OURS = "deem"
 """The method that the others are compared with."""
 
-ENOUGH = 0.8
+ENOUGH = 0.9
 """Share of the sets that a method must have run on to be ranked."""
 
 TITLES = {
