@@ -23,6 +23,7 @@ from deem.estimators.files import from_content, to_content
 from deem.estimators.fitting import mean_log_likelihood
 from deem.estimators.state import become, read_known
 from deem.estimators.truth import one_of, truth_codes
+from deem.selection.calibration import Calibration
 from deem.selection.dependence import DependenceMap, dependence_map
 from deem.utils.warning import collecting
 
@@ -43,6 +44,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
     classes_: NDArray[Any]
     labels_: NDArray[Any]
     confusion_: NDArray[np.float64]
+    calibration_: dict[str, float] | None
     class_map_: NDArray[np.int64]
     _fit_class_map: NDArray[np.int64]
 
@@ -77,10 +79,13 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
 
     def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
         """Probabilities of the classes of votes as read, (n_samples, n_classes)."""
-        return class_probabilities(self.model_, votes, self.class_map_)
+        probas = class_probabilities(self.model_, votes, self.class_map_)
+        if self.calibration_ is None:
+            return probas
+        return Calibration(**self.calibration_).apply(probas, votes)
 
     def _class_scores(self, votes: Votes) -> NDArray[np.float64]:
-        """Logarithm of ``_probabilities`` up to one constant a sample; override both or none."""
+        """What the model says of the classes, uncalibrated, in nats up to a constant a sample."""
         return class_scores(self.model_, votes, self.class_map_)
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:

@@ -116,6 +116,8 @@ preprocessing_jitter
         converged, n_iter, empty_samples, votes_per_classifier, class_use (share of the samples
         given to each class), warnings, and all else that is worth a look, see
         `deem.estimators.examination`.
+    calibration_ : dict or None
+        What tempers the posterior of the model, see `deem.selection.calibration.Calibration`.
     selection_ : dict or None
         The chosen model, the reason, and the scores of all candidates, which
         `deem.selection.report.table` prints; None without selection.

@@ -45,6 +45,7 @@ _PLAIN = (
     "expected_accuracy_",
     "health_",
     "selection_",
+    "calibration_",
 )
 
 

@@ -26,7 +26,7 @@ from deem.estimators.alignment import (
 from deem.estimators.health import warn_about_training, warn_about_votes
 from deem.estimators.plan import Plan, as_numbers, make_plan
 from deem.estimators.selecting import with_chosen_model
-from deem.estimators.state import fitted_state
+from deem.estimators.state import calibrate, fitted_state
 from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator
 from deem.models.consensus import ConsensusModel
@@ -87,7 +87,9 @@ def learn(
         random_state=params["random_state"],
         verbose=params["verbose"],
     )
-    state["selection_"] = None if choice is None else choice.to_dict()
+    if choice is not None:
+        state["selection_"] = choice.to_dict()
+        calibrate(state, votes, choice.calibration, known)
     return votes, state
 
 

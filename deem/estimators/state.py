@@ -21,6 +21,7 @@ from deem.estimators.uncertainty import expected_accuracy, standard_deviations
 from deem.math.scale import normalise
 from deem.math.vote import one_hot
 from deem.models.latent_class import LatentClassModel
+from deem.selection.calibration import Calibration
 
 if TYPE_CHECKING:
     from deem.estimators.base import ConsensusEstimator
@@ -104,11 +105,39 @@ def fitted_state(
         "expected_accuracy_": expected_accuracy(probas, votes.weights),
         "health_": health,
         "selection_": None,
+        "calibration_": None,
     }
     # scikit-learn knows columns by name only if all names are strings
     if votes.form == "wide" and all(isinstance(x, str) for x in names):
         state["feature_names_in_"] = np.asarray(names, dtype=object)
     return state
+
+
+def calibrate(
+    state: dict[str, Any],
+    votes: Votes,
+    calibration: Calibration,
+    gold: NDArray[np.int64] | None = None,
+) -> None:
+    """Put calibrated probabilities into fitted attributes.
+
+    Parameters
+    ----------
+    state : dict
+        From `fitted_state`; changed in place.
+    votes : Votes
+        The training votes.
+    calibration : Calibration
+        Kept as ``calibration_``.
+    gold : (n_samples,), optional
+        Class codes known for certain, -1 for unknown, whose probabilities stay.
+    """
+    probas = calibration.apply(state["probas_"], votes)
+    if gold is not None:
+        probas = np.where(gold[:, None] >= 0, state["probas_"], probas)
+    state["probas_"] = probas
+    state["expected_accuracy_"] = expected_accuracy(probas, votes.weights)
+    state["calibration_"] = calibration._asdict()
 
 
 def become(estimator: ConsensusEstimator, state: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deem.core.votes import Votes
 from deem.models.consensus import ConsensusModel
+from deem.selection.calibration import Calibration
 from deem.selection.candidates import Candidate, Train, candidate
 from deem.selection.dependence import DependenceMap, dependence_map
 from deem.selection.evidence import (
@@ -35,6 +36,8 @@ _CONTEXT_TABLE = 100_000
 
 _MAPPED = 300
 """Classifiers whose pairs are looked at."""
+
+_DOUBT = 0.5
 
 Array = NDArray[np.float64]
 
@@ -116,6 +119,24 @@ class Choice:
     vote_agreement: float = np.nan
     dependence: DependenceMap | None = None
 
+    @property
+    def calibration(self) -> Calibration:
+        """How far to trust the posterior of the chosen model.
+
+        Contexts that make held-out samples more likely show that classifiers err together; half
+        of the confidence is then taken from the fraction of the votes.
+        """
+        if self.chosen.name == "tempered":
+            # It counts copies once already.
+            return Calibration()
+        dependence, context = self.dependence, self.scores.get("context")
+        temperature, doubt = 1.0, 0.0
+        if dependence is not None:
+            temperature = max(len(dependence.order) / dependence.effective_voters, 1.0)
+        if context is not None and context.held_out > Thresholds().sure * context.held_out_error:
+            doubt = _DOUBT
+        return Calibration(temperature, doubt)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not known is None."""
         rows = [
@@ -127,6 +148,7 @@ class Choice:
             "model": self.chosen.model_class.__name__,
             "reason": self.reason,
             "vote_agreement": _known(self.vote_agreement),
+            "calibration": self.calibration._asdict(),
             "candidates": rows,
         }
 

@@ -76,7 +76,6 @@ def test_an_inverse_rbm_is_the_same_chosen_or_not():
     "settings",
     [
         {"model": "SoftIRBM"},
-        {"model": "ContextIRBM"},
         {"model_params": {}},
         {"hidden_dim": 2},
         {"solver": "cd", "epochs": 1},

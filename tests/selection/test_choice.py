@@ -171,7 +171,7 @@ def shuffled_within_classes(codes, truth, seed):
 def hard_for_all(share, seed):
     """Votes on unequal classes, and near chance on a share of the samples; their truth."""
     rng = np.random.default_rng(seed)
-    n, d, k = 2000, 8, 3
+    n, d, k = 1200, 8, 3
     truth = rng.choice(k, n, p=[0.7, 0.2, 0.1])
     wrong = (truth[:, None] + rng.integers(1, k, (n, d))) % k
     skill = np.where(rng.random((n, 1)) < share, 0.4, rng.uniform(0.75, 0.95, d))
