@@ -183,7 +183,8 @@ def page(results: Results) -> str:
         "Accuracy in % on the items with known truth, all sets counting alike. The majority vote "
         "has its expected accuracy under uniform ties. `DEEM` runs with its defaults and chooses "
         "its model by the votes; the inverse RBM is `DEEM(selection=None)`. Names set like `GLAD` "
-        "are estimators of this library. The figures of `DEEM` "
+        "are estimators of this library. The thresholds of the choice were set on these sets; for "
+        "what they bring elsewhere see the families of sets below. The figures of `DEEM` "
         f"are means over the random states 0, 1 and 2, whose own means are {seeds}. A method that "
         "did not end on every set stands beside `DEEM` over the same sets; a dash in the column "
         f"of the {len(reference_sets(results))} sets that all methods of an earlier comparison "
@@ -263,7 +264,8 @@ def families_part(results: Results) -> list[str]:
             "the means on each family with the thresholds of `DEEM`, with those of a grid that "
             "are best on all sets, and with those that are best on the other families alone "
             "(`benchmarks/families.py`). The kinds of evidence and the order in which they are "
-            "asked stay the same. The best candidate is what the truth would choose.",
+            "asked stay the same, found on all sets. The best candidate is what the truth would "
+            "choose.",
             left_out_table(results["families"]),
         ]
     return parts
