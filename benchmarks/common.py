@@ -143,6 +143,9 @@ def _reason(code: int, stderr: str) -> str:
         return "time"
     if any(sign in stderr for sign in ("MemoryError", "bad_alloc", "allocate memory")):
         return "memory"
+    if code < 0:
+        # Warnings that came before say nothing of what ended it.
+        return signal.Signals(-code).name
     return stderr.strip().splitlines()[-1][:200] if stderr.strip() else f"exit code {code}"
 
 

@@ -83,10 +83,8 @@ def gather(file: VoteFile) -> Evidence:
 
 def accuracy_of(file: VoteFile, name: str, choice: Choice) -> float:
     """Accuracy in % of one candidate."""
-    options: dict[str, Any] = {}
-    if name == "tempered":
-        options = {"vote_weight": choice.dependence.vote_weights.tolist()}
-    item = candidate(name, file.n_classes, **options)
+    known = {item.name: item for item in choice.candidates}
+    item = known.get(name) or candidate(name, file.n_classes)
     model = DEEM(
         n_classes=file.n_classes,
         model=item.model_class,

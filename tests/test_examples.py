@@ -126,7 +126,7 @@ FACTS = {
         lambda text: numbers(r"frequency: ([\d.]+)", text)[0] < 0.02,
     ],
     "selection/which_model.py": [
-        has("independent classifiers: inverse_rbm, ", "copying classifiers: tempered, "),
+        has("independent classifiers: inverse_rbm, ", "copying classifiers: group, "),
         lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[0] == found[1] < 1,
         lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[2] < found[3] - 0.01,
         lambda text: text.rpartition("the evidence")[2].count("\n") >= 5,

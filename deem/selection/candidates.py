@@ -9,6 +9,7 @@ from typing import Any
 from deem.core.votes import Votes
 from deem.models.consensus import ConsensusModel
 from deem.models.context import ContextIRBM
+from deem.models.group import GroupIRBM
 from deem.models.irbm import BinaryIRBM, SoftIRBM
 from deem.models.one_coin import OneCoinIRBM
 from deem.models.tempered import TemperedIRBM
@@ -51,7 +52,7 @@ def candidate(name: str, n_classes: int, **options: Any) -> Candidate:
 
     Parameters
     ----------
-    name : {"inverse_rbm", "context", "tempered", "one_coin", "weighted_vote"}
+    name : {"inverse_rbm", "context", "group", "tempered", "one_coin", "weighted_vote"}
         "weighted_vote" is the one-coin model with a uniform class prior, whose posterior follows
         from a vote in which every classifier has one weight.
     n_classes : int
@@ -63,6 +64,7 @@ def candidate(name: str, n_classes: int, **options: Any) -> Candidate:
     kinds: dict[str, tuple[type[ConsensusModel], dict[str, Any], str]] = {
         "inverse_rbm": (plain, {}, "classifiers err independently, each in its own way"),
         "context": (ContextIRBM, {}, "some samples are hard for all classifiers at once"),
+        "group": (GroupIRBM, {}, "groups of classifiers copy one answer"),
         "tempered": (TemperedIRBM, {}, "some classifiers copy each other"),
         "one_coin": (OneCoinIRBM, {}, "classifiers differ only in how often they err"),
         "weighted_vote": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from deem.core.votes import Votes
+from deem.math.scale import normalise
 from deem.models.consensus import ConsensusModel
 from deem.selection.calibration import Calibration
 from deem.selection.candidates import Candidate, Train, candidate
@@ -37,7 +39,15 @@ _CONTEXT_TABLE = 100_000
 _MAPPED = 300
 """Classifiers whose pairs are looked at."""
 
+_NEIGHBOURS = 4
+"""Witnesses of the class; with the three that it takes, any error in one of them is its own."""
+
+_CLEARLY = 0.05
+"""Nats a sample by which other groups must be better."""
+
 _DOUBT = 0.5
+
+Clusters = tuple[tuple[int, ...], ...]
 
 Array = NDArray[np.float64]
 
@@ -55,12 +65,15 @@ class Thresholds(NamedTuple):
         Nats a vote that a simpler model may lose in foretelling left-out votes.
     against : float
         Share of the left-out votes by which a consensus may agree less often than the vote does.
+    copied : float
+        Mean residual correlation from which the classifiers of a group are copies.
     """
 
     sure: float = 2.0
     agreement: float = 0.001
     loss: float = 0.025
     against: float = 0.025
+    copied: float = 0.65
 
 
 @dataclass
@@ -82,6 +95,8 @@ class Score:
         Standard error of `information`.
     same : float
         Share of the samples that get the class of the majority.
+    correlation : float
+        Mean residual correlation within the groups of a model of groups, under that model.
     """
 
     name: str
@@ -93,6 +108,7 @@ class Score:
     same: float
     held_out: float = np.nan
     held_out_error: float = np.nan
+    correlation: float = np.nan
 
 
 @dataclass
@@ -111,6 +127,8 @@ class Choice:
         Share of the left-out votes that the majority of the others agrees with.
     dependence : DependenceMap, optional
         Of the classifiers, under the inverse RBM.
+    candidates : sequence of Candidate
+        All that were looked at.
     """
 
     chosen: Candidate
@@ -118,6 +136,7 @@ class Choice:
     scores: Mapping[str, Score] = field(default_factory=dict)
     vote_agreement: float = np.nan
     dependence: DependenceMap | None = None
+    candidates: Sequence[Candidate] = ()
 
     @property
     def calibration(self) -> Calibration:
@@ -126,8 +145,8 @@ class Choice:
         Contexts that make held-out samples more likely show that classifiers err together; half
         of the confidence is then taken from the fraction of the votes.
         """
-        if self.chosen.name == "tempered":
-            # It counts copies once already.
+        if self.chosen.name in ("group", "tempered"):
+            # They count copies once already.
             return Calibration()
         dependence, context = self.dependence, self.scores.get("context")
         temperature, doubt = 1.0, 0.0
@@ -186,10 +205,11 @@ def choose(
         weights = dependence.vote_weights
         candidates.append(candidate("tempered", votes.n_classes, vote_weight=weights))
         evidence.gather(candidates[-1:])
+    candidates += evidence.gather_groups()
     vote_agreement = float(np.average(evidence.left.vote_agreement(), weights=evidence.weights))
     name, reason = decide(evidence.scores, vote_agreement)
     chosen = next(item for item in candidates if item.name == name)
-    return Choice(chosen, reason, evidence.scores, vote_agreement, dependence)
+    return Choice(chosen, reason, evidence.scores, vote_agreement, dependence, candidates)
 
 
 def decide(
@@ -202,7 +222,9 @@ def decide(
     log-likelihood of held-out samples, how often the consensus of the others agrees with a
     left-out vote, and how well it foretells that vote through the confusion of its classifier.
 
-    1. The inverse RBM is the model to beat.
+    1. The inverse RBM is the model to beat. But if groups of copies make held-out samples more
+       likely beyond doubt, each counts once, and nothing else is asked: left-out votes would be
+       foretold by their copies.
     2. Contexts are taken if they make held-out samples more likely beyond doubt, and their
        consensus agrees with left-out votes more often.
     3. Else, if classifiers copy each other, the tempered rule is taken if its most probable
@@ -228,6 +250,12 @@ def decide(
         Of the candidate; in a sentence.
     """
     limits = thresholds or Thresholds()
+    if "group" in scores and _groups(scores["group"], limits):
+        score = scores["group"]
+        return "group", (
+            f"some classifiers are copies (residual correlation {score.correlation:.2f}); "
+            f"held-out samples are {score.held_out:.2f} nats more likely if a group counts once."
+        )
     name, reason = "inverse_rbm", "no other model has the evidence for it"
     if "context" in scores and _contexts(scores, limits):
         name = "context"
@@ -248,6 +276,12 @@ def decide(
             "so the vote was kept, with one weight a classifier"
         )
     return name, reason + "."
+
+
+def _groups(score: Score, limits: Thresholds) -> bool:
+    return (
+        score.held_out > limits.sure * score.held_out_error and score.correlation >= limits.copied
+    )
 
 
 def _contexts(scores: Mapping[str, Score], limits: Thresholds) -> bool:
@@ -317,13 +351,55 @@ class _Evidence:
         ):
             self._keep(item, *found)
 
-    def dependence(self) -> DependenceMap | None:
-        """Correlations between the classifiers under the first candidate."""
+    def gather_groups(self) -> list[Candidate]:
+        """Score the best model of groups, if there are any; return it as a candidate.
+
+        A large group of copies draws the posterior of the inverse RBM to its side and hides
+        there. So groups are looked for under the vote as well, and taken from there if held-out
+        samples are then clearly more likely.
+        """
+        first = self.dependence()
+        if first is None:
+            return []
+        found = [first.clusters, self._dependence_under_vote().clusters]
+        k, best = self.votes.n_classes, None
+        for clusters in dict.fromkeys(found):
+            if not self._identified(clusters):
+                continue
+            item = candidate("group", k, groups=clusters)
+            before = self.scores.pop("group", None)
+            self.gather([item])
+            score = self.scores["group"]
+            if best is None or before is None or score.held_out > before.held_out + _CLEARLY:
+                best = item
+                score.correlation = self._correlation_within(clusters)
+            else:
+                self.scores["group"] = before
+        return [] if best is None else [best]
+
+    def dependence(self, model: ConsensusModel | None = None) -> DependenceMap | None:
+        """Correlations between the classifiers under a model, by default the first candidate's."""
         if self.votes.n_classifiers > _MAPPED:
             return None
-        states = self.first.predict_classes(self.votes).cpu().double().numpy()
-        _, confusion = self.first.class_tables()
+        model = model or self.first
+        states = model.predict_classes(self.votes).cpu().double().numpy()
+        _, confusion = model.class_tables()
         return dependence_map(self.votes, states, confusion.cpu().double().numpy())
+
+    def _dependence_under_vote(self) -> DependenceMap:
+        counts, _ = self.votes.share_statistics
+        confusion = normalise(counts.transpose(0, 2, 1) + 1 / self.votes.n_classes)
+        return dependence_map(self.votes, self.majority, confusion)
+
+    def _identified(self, clusters: Clusters) -> bool:
+        n_neighbours = self.votes.n_classifiers - sum(map(len, clusters)) + len(clusters)
+        return bool(clusters) and n_neighbours >= _NEIGHBOURS
+
+    def _correlation_within(self, clusters: Clusters) -> float:
+        found = self.dependence(self._last)
+        assert found is not None  # noqa: S101
+        pairs = [found.correlation[i, j] for c in clusters for i, j in combinations(c, 2)]
+        return float(np.mean(pairs))
 
     def _examine(self, item: Candidate) -> tuple:
         model = self.train(item, self.votes)
@@ -335,6 +411,7 @@ class _Evidence:
 
     def _keep(self, item: Candidate, model: ConsensusModel, states: Array, *found: Any) -> None:
         foretold, likelihood = found
+        self._last = model
         if not self.scores:
             self.first, self._foretold, self._likelihood = model, foretold, likelihood
         gained = foretold.information - self._foretold.information

@@ -86,7 +86,8 @@ def test_the_first_pattern_gives_the_family(name, family):
         (-24, "", "time"),
         (1, "Traceback\nnumpy.exceptions._ArrayMemoryError: Unable to allocate 1 GiB", "memory"),
         (1, "Traceback\nValueError: bad", "ValueError: bad"),
-        (-9, "", "exit code -9"),
+        (-9, "FutureWarning: a habit", "SIGKILL"),
+        (3, "", "exit code 3"),
     ],
 )
 def test_why_a_process_failed(code, stderr, reason):

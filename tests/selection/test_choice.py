@@ -37,6 +37,7 @@ WORSE = {
     "one_coin": replace(PLAIN, agreement=0.6, log_score=-0.1, held_out=-0.2),
     "context": replace(PLAIN, held_out=-0.1, held_out_error=0.1),
     "tempered": replace(PLAIN, held_out=np.nan, information=-0.01, information_error=0.01),
+    "group": replace(PLAIN, held_out=0.1, held_out_error=0.1, correlation=0.5),
 }
 """Nothing is better than the inverse RBM."""
 
@@ -48,6 +49,7 @@ def decided(vote_agreement=0.7, without=(), **changes):
 
 
 BETTER_CONTEXT = {"held_out": 0.21, "held_out_error": 0.1, "agreement": 0.702}
+COPIES = {"held_out": 0.21, "correlation": 0.65}
 BETTER_TEMPERED = {"information": 0.021, "information_error": 0.01}
 AS_GOOD = {"agreement": 0.6995, "log_score": -0.024}
 
@@ -144,12 +146,37 @@ def test_independent_classifiers(seed):
     assert found.scores["inverse_rbm"].held_out == found.scores["inverse_rbm"].information == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({}, "group"), ({"held_out": 0.19}, "context"), ({"correlation": 0.64}, "context")],
+)
+def test_groups_need_copies_and_likelihood(changes, name):
+    found, reason = decided(group=COPIES | changes, context=BETTER_CONTEXT, one_coin=AS_GOOD)
+    assert found == name
+    assert ("copies" in reason) is (name == "group")
+
+
+def test_where_votes_are_copied_left_out_votes_say_nothing():
+    assert decided(0.9, group=COPIES)[0] == "group"
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_group_that_outvotes_the_rest_is_found_under_the_vote(seed):
+    # The inverse RBM takes the copies for experts.
+    data = copying_groups(2000, 3, groups=(3, 1, 1, 1, 1, 1), random_state=seed)
+    votes = read(data.votes)
+    found = choose(votes, train)
+    assert found.chosen.options == {"groups": ((0, 1, 2),)}
+    assert accuracy(found.chosen, votes, data.truth) > 0.9
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_copies(seed):
     data = copying_groups(3000, 4, groups=(3, 3, 2, 1, 1, 1), random_state=seed)
     votes = read(data.votes)
     found = choose(votes, train)
-    assert found.chosen.name == "tempered"
+    assert found.chosen.name == "group"
+    assert found.scores["group"].correlation > 0.65
     assert np.isnan(found.scores["tempered"].held_out)
     assert found.dependence.clusters == ((0, 1, 2), (3, 4, 5), (6, 7))
     plain = accuracy(candidate("inverse_rbm", 4), votes, data.truth)
