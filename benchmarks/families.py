@@ -36,6 +36,7 @@ GRID = {
     "agreement": (0.0, 0.0005, 0.001, 0.002, 0.004),
     "loss": (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04),
     "against": (0.015, 0.02, 0.025, 0.03, 0.04),
+    "copied": (0.5, 0.65, 0.8),
 }
 NEAR = 0.02
 """Points of mean accuracy by which thresholds may be worse than the best and count as equal."""

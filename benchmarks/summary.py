@@ -47,9 +47,9 @@ TITLES = {
     "glad": "crowd-kit GLAD",
 }
 
-MODELS = ("deem_plain", "context", "tempered", "one_coin", "weighted_vote", "subclass_3",
-          "subclass_10", "group")  # fmt: skip
-"""What `DEEM` can train; all but the last three are candidates of its choice."""
+MODELS = ("deem_plain", "context", "tempered", "group", "one_coin", "weighted_vote",
+          "subclass_3", "subclass_10")  # fmt: skip
+"""What `DEEM` can train; all but subclasses are candidates of its choice."""
 
 CANDIDATES = {"inverse_rbm": "deem_plain"}
 """Methods that are candidates under another name."""

@@ -5,6 +5,7 @@ import pytest
 from accuracy import Store, collect, family_of, figures, measure, measure_here
 from common import VoteFile, _reason
 from methods import MANY_CLASSES, vote
+from summary import MODELS
 
 
 def test_figures_are_those_that_can_be_had(vote_file):
@@ -47,7 +48,7 @@ def test_a_file_is_measured_and_collected(vote_file, tmp_path):
     assert list(results["cells"]) == methods
     cell = results["cells"]["deem"]["crowd-made"]
     assert len(cell["seeds"]) == 3
-    assert cell["chosen"] in ("inverse_rbm", "context", "tempered", "one_coin", "weighted_vote")
+    assert cell["chosen"] in (*MODELS, "inverse_rbm")
     assert "chosen" not in results["cells"]["vote"]["crowd-made"]
     assert results["limits"]["many_classes"] == MANY_CLASSES
     assert cell["accuracy"] > 90
