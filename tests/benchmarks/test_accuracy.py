@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from accuracy import Store, collect, family_of, figures, measure, measure_here
 from common import VoteFile, _reason
+from made import vote_file
 from methods import MANY_CLASSES, vote
 from summary import MODELS
 
 
-def test_figures_are_those_that_can_be_had(vote_file):
-    file = VoteFile(vote_file)
+def test_figures_are_those_that_can_be_had(tmp_path):
+    file = VoteFile(vote_file(tmp_path))
     shares = vote(file.votes, 0).probas
     by_labels = figures(file, shares.argmax(1), None)
     assert by_labels.keys() == {"accuracy"}
@@ -36,10 +37,10 @@ def test_cells_are_kept_by_set_and_version(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.EmptySampleWarning")
-def test_a_file_is_measured_and_collected(vote_file, tmp_path):
+def test_a_file_is_measured_and_collected(tmp_path):
     store = Store(tmp_path / "cells")
     methods = ["vote", "dawid_skene", "deem"]
-    facts = measure(vote_file, methods, store, refresh=False)
+    facts = measure(vote_file(tmp_path), methods, store, refresh=False)
     assert facts["family"] == "crowd"
     assert (facts["items"], facts["classifiers"], facts["known"]) == (300, 6, 299)
     unmeasured = {**facts, "reference": False}
@@ -56,8 +57,8 @@ def test_a_file_is_measured_and_collected(vote_file, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.EmptySampleWarning")
-def test_what_takes_minutes_is_not_run(vote_file):
-    file = VoteFile(vote_file)
+def test_what_takes_minutes_is_not_run(tmp_path):
+    file = VoteFile(vote_file(tmp_path))
     assert "accuracy" in measure_here(file, "context")
     file.n_classes = MANY_CLASSES + 1
     assert measure_here(file, "context") == {"failed": "not run"}

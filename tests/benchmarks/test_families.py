@@ -16,6 +16,7 @@ from families import (
     outcomes,
     rows,
 )
+from made import vote_file
 
 from deem import DEEM
 from deem.selection.choice import Score, Thresholds
@@ -100,8 +101,8 @@ def test_rows_are_means_by_family_and_over_all(sets):
 
 
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.EmptySampleWarning")
-def test_evidence_is_that_of_the_library(vote_file):
-    file = VoteFile(vote_file)
+def test_evidence_is_that_of_the_library(tmp_path):
+    file = VoteFile(vote_file(tmp_path))
     found = gather(file)
     model = DEEM(n_classes=3, random_state=0).fit(file.votes)
     candidates = {row["name"]: row for row in model.selection_["candidates"]}
