@@ -101,7 +101,9 @@ def _aligned_probabilities(
 
 
 def _clusters(choice: Choice | None) -> tuple[tuple[int, ...], ...]:
-    return () if choice is None or choice.dependence is None else choice.dependence.clusters
+    if choice is None or choice.dependence is None:
+        return ()
+    return choice.chosen.options.get("groups", choice.dependence.clusters)
 
 
 def training_votes(predictions: Any, n_classes: int | None, sample_weight: Any = None) -> Votes:

@@ -269,8 +269,10 @@ def decide(
     if _one_weight(scores, name, limits):
         name = _with_prior(scores)
         reason = "one weight a classifier foretells left-out votes as well as whole confusions do"
-    if scores[name].agreement < vote_agreement - limits.against:
-        name = _with_prior(scores)
+    simple = _with_prior(scores)
+    refuted = scores[name].agreement < vote_agreement - limits.against
+    if refuted and scores[simple].agreement > scores[name].agreement:
+        name = simple
         reason = (
             "left-out votes agree with the vote of the others more often than with a consensus, "
             "so the vote was kept, with one weight a classifier"
