@@ -16,8 +16,8 @@ help: ## Show this list
 demo: $(VENV)/.fast ## Fuse twelve classifiers of handwritten digits, without labels
 	$(BIN)/deem demo
 
-test: $(VENV)/.test ## Run all tests and the examples in the docstrings
-	$(BIN)/python -m pytest
+test: $(VENV)/.test ## Run all tests and the examples in the docstrings, on all cores
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 coverage: $(VENV)/.test ## Run all tests and report which lines they miss
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered

@@ -77,15 +77,19 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
         become(self, state)
         return votes
 
+    def _posterior(self, votes: Votes) -> NDArray[np.float64]:
+        """What the model says of the classes of votes as read, (n_samples, n_classes)."""
+        return class_probabilities(self.model_, votes, self.class_map_)
+
     def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
-        """Probabilities of the classes of votes as read, (n_samples, n_classes)."""
-        probas = class_probabilities(self.model_, votes, self.class_map_)
+        """The same, calibrated."""
+        posterior = self._posterior(votes)
         if self.calibration_ is None:
-            return probas
-        return Calibration(**self.calibration_).apply(probas, votes)
+            return posterior
+        return Calibration(**self.calibration_).apply(posterior, votes)
 
     def _class_scores(self, votes: Votes) -> NDArray[np.float64]:
-        """What the model says of the classes, uncalibrated, in nats up to a constant a sample."""
+        """Logarithm of ``_posterior`` up to one constant a sample; override both or none."""
         return class_scores(self.model_, votes, self.class_map_)
 
     def predict(self, predictions: Any, return_probs: bool = False, align_to: Any = None) -> Any:
@@ -151,7 +155,7 @@ class ConsensusEstimator(TransformerMixin, BaseEstimator, ABC):
             By the classifiers of ``fit``.
         """
         votes = read_known(self, predictions)
-        return dependence_map(votes, self._probabilities(votes), self.confusion_)
+        return dependence_map(votes, self._posterior(votes), self.confusion_)
 
     def fit_predict(self, predictions: Any, y: Any = None, **fit_params: Any) -> Any:
         """Learn from votes as ``fit`` does and return their consensus labels."""

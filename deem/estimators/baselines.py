@@ -148,7 +148,7 @@ class MajorityVote(Baseline):
             model.history.amend(accuracy=float((codes == truth_codes(votes, truth)).mean()))
         return state | {"labels_": votes.classes[codes]}
 
-    def _probabilities(self, votes: Votes) -> NDArray[np.float64]:
+    def _posterior(self, votes: Votes) -> NDArray[np.float64]:
         return _fractions(self.model_, votes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -53,10 +54,13 @@ def evidence_votes(votes: Votes) -> Votes:
 
 
 def _telling(votes: Votes) -> Votes:
-    """Samples with a vote and a weight above 0."""
+    """Samples with a vote and a weight above 0, as hard votes where they are."""
     kept = ~votes.empty_rows()
     if votes.weights is not None:
         kept &= votes.weights > 0
+    if votes.values is not None and (votes.values == 1).all():
+        # Certain soft votes are hard ones, and rows are ordered by all that they hold.
+        votes = replace(votes, values=None)
     return votes if kept.all() else votes.take(kept)
 
 

@@ -278,7 +278,10 @@ UNUSED = {
         CD | {"optimizer": own_sgd, "learning_rate": 0.1, "weight_decay": 0.1},
         "^learning_rate, weight_decay set, but an optimizer that is a callable has its own; set",
     ),
-    "n_jobs": ({"n_jobs": 2}, "n_jobs set, but there are no restarts; pass n_restarts as well"),
+    "n_jobs": (
+        {"n_jobs": 2, "selection": None},
+        "n_jobs set, but there are no restarts; pass n_restarts as well",
+    ),
     "restarts of an instance": (
         {"model": SoftIRBM(7, 3), "n_restarts": 2},
         'n_restarts set, but every restart starts from .*init_method="mv_rand"',

@@ -121,19 +121,23 @@ def test_with_known_class_frequencies_there_is_one_model_of_one_weight():
 
 @pytest.mark.parametrize(("vote_agreement", "guarded"), [(0.724, False), (0.726, True)])
 def test_a_consensus_far_from_the_votes_is_not_taken(vote_agreement, guarded):
-    found, reason = decided(vote_agreement)
+    # Closer to the left-out votes than the inverse RBM, at a loss of what it foretells.
+    closer = {"agreement": 0.701, "log_score": -0.1}
+    found, reason = decided(vote_agreement, one_coin=closer)
     assert found == ("one_coin" if guarded else "inverse_rbm")
     assert ("so the vote was kept" in reason) is guarded
-    assert decided(vote_agreement, tempered=BETTER_TEMPERED)[0] == (
+    assert decided(vote_agreement, tempered=BETTER_TEMPERED, one_coin=closer)[0] == (
         "one_coin" if guarded else "tempered"
     )
+    assert decided(vote_agreement)[0] == "inverse_rbm"
 
 
 def test_other_thresholds():
     scores = WORSE | {"context": replace(WORSE["context"], **BETTER_CONTEXT)}
     assert decide(scores, 0.7, Thresholds(sure=3))[0] == "inverse_rbm"
     assert decide(scores, 0.7, Thresholds(agreement=0.01))[0] == "inverse_rbm"
-    assert decide(WORSE, 0.7, Thresholds(against=-0.01))[0] == "one_coin"
+    closer = WORSE | {"one_coin": replace(WORSE["one_coin"], agreement=0.71)}
+    assert decide(closer, 0.7, Thresholds(against=-0.01))[0] == "one_coin"
     assert decide(WORSE, 0.7, Thresholds(loss=0.2, agreement=0.2))[0] == "one_coin"
 
 
