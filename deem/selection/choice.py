@@ -59,6 +59,8 @@ class Thresholds(NamedTuple):
     ----------
     sure : float
         Standard errors by which a richer model must do better.
+    gain : float
+        Nats a sample that it must gain at least; less is not worth a richer model.
     agreement : float
         Share of the left-out votes that counts as a difference.
     loss : float
@@ -70,6 +72,7 @@ class Thresholds(NamedTuple):
     """
 
     sure: float = 2.0
+    gain: float = 0.005
     agreement: float = 0.001
     loss: float = 0.025
     against: float = 0.025
@@ -152,7 +155,7 @@ class Choice:
         temperature, doubt = 1.0, 0.0
         if dependence is not None:
             temperature = max(len(dependence.order) / dependence.effective_voters, 1.0)
-        if context is not None and context.held_out > Thresholds().sure * context.held_out_error:
+        if context is not None and _gains(context, Thresholds()):
             doubt = _DOUBT
         return Calibration(temperature, doubt)
 
@@ -281,17 +284,16 @@ def decide(
 
 
 def _groups(score: Score, limits: Thresholds) -> bool:
-    return (
-        score.held_out > limits.sure * score.held_out_error and score.correlation >= limits.copied
-    )
+    return _gains(score, limits) and score.correlation >= limits.copied
+
+
+def _gains(score: Score, limits: Thresholds) -> bool:
+    return score.held_out > max(limits.sure * score.held_out_error, limits.gain)
 
 
 def _contexts(scores: Mapping[str, Score], limits: Thresholds) -> bool:
     score, plain = scores["context"], scores["inverse_rbm"]
-    return (
-        score.held_out > limits.sure * score.held_out_error
-        and score.agreement >= plain.agreement + limits.agreement
-    )
+    return _gains(score, limits) and score.agreement >= plain.agreement + limits.agreement
 
 
 def _copies(scores: Mapping[str, Score], limits: Thresholds) -> bool:

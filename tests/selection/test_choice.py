@@ -160,6 +160,12 @@ def test_groups_need_copies_and_likelihood(changes, name):
     assert ("copies" in reason) is (name == "group")
 
 
+@pytest.mark.parametrize(("gain", "name"), [(0.006, "context"), (0.004, "inverse_rbm")])
+def test_a_sure_gain_can_be_too_small(gain, name):
+    change = BETTER_CONTEXT | {"held_out": gain, "held_out_error": 0.001}
+    assert decided(context=change)[0] == name
+
+
 def test_where_votes_are_copied_left_out_votes_say_nothing():
     assert decided(0.9, group=COPIES)[0] == "group"
 
