@@ -3,7 +3,7 @@
     python benchmarks/families.py [FOLDER]
 
 Gathers the evidence for every candidate on every vote file of FOLDER, and the accuracy of each.
-Then every family of sets is left out in turn: the thresholds of `deem.selection.choice.decide`
+Then every family of sets is left out in turn: the thresholds of `deem.selection.rule.decide`
 that are best on the other families, of a grid, decide for it. Prints the means and writes
 benchmarks/results/families.json, which benchmarks/report.py puts on its page. The shape of the
 rule, its candidates and its kinds of evidence, stays the same throughout.
@@ -28,7 +28,8 @@ from deem import DEEM
 from deem.estimators.plan import make_plan
 from deem.estimators.selecting import with_chosen_model
 from deem.selection.candidates import candidate
-from deem.selection.choice import Choice, Score, Thresholds, decide
+from deem.selection.choice import Choice
+from deem.selection.rule import Score, Thresholds, decide
 from deem.utils.exception import DeemWarning
 
 GRID = {

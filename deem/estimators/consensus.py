@@ -71,7 +71,7 @@ preprocessing_jitter
     class_prior : (n_classes,), optional
         Known class frequencies, in the order of ``classes_``.
     selection : {"auto"} or None
-        "auto" chooses the model by label-free evidence, see `deem.selection.choice.decide`, where
+        "auto" chooses the model by label-free evidence, see `deem.selection.rule.decide`, where
         `model`, `model_params`, `hidden_dim`, `init_method` and `n_restarts` have their defaults
         and `solver` is exact. None takes the inverse RBM.
     n_restarts : int, optional

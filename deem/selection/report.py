@@ -28,7 +28,7 @@ def table(selection: Mapping[str, Any]) -> str:
     -------
     str
         One line a candidate; the chosen one is marked. Scores are those of
-        `deem.selection.choice.Score`.
+        `deem.selection.rule.Score`.
 
     Examples
     --------

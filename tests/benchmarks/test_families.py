@@ -19,7 +19,7 @@ from families import (
 from made import vote_file
 
 from deem import DEEM
-from deem.selection.choice import Score, Thresholds
+from deem.selection.rule import Score, Thresholds
 
 
 def scored(name, family, loss, plain, simple):

@@ -9,7 +9,8 @@ from deem.core.reading import read_votes
 from deem.datasets import breast_cancer_votes, conditionally_independent, digits_votes
 from deem.selection.calibration import Calibration
 from deem.selection.candidates import candidate
-from deem.selection.choice import Choice, Score
+from deem.selection.choice import Choice
+from deem.selection.rule import Score
 
 VOTES = read_votes([[0, 0, 1], [1, 1, 1], [2, 0, -1], [-1, -1, -1]], n_classes=3)
 POSTERIOR = np.array([[0.9, 0.08, 0.02], [0.0, 1.0, 0.0], [0.3, 0.3, 0.4], [0.5, 0.3, 0.2]])

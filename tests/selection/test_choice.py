@@ -12,8 +12,9 @@ from deem.datasets import conditionally_independent, copying_groups
 from deem.models.initialization import initialise
 from deem.selection import choice
 from deem.selection.candidates import candidate
-from deem.selection.choice import Choice, Score, Thresholds, choose, decide
+from deem.selection.choice import Choice, choose
 from deem.selection.evidence import posterior_of
+from deem.selection.rule import Score, Thresholds, decide
 
 
 def train(item, votes):

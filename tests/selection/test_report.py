@@ -6,8 +6,9 @@ import numpy as np
 from pages import ROOT, run_page
 
 from deem.selection.candidates import candidate
-from deem.selection.choice import Choice, Score
+from deem.selection.choice import Choice
 from deem.selection.report import table
+from deem.selection.rule import Score
 
 PLAIN = Score("inverse_rbm", "", 0.7, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0)
 TEMPERED = replace(PLAIN, name="tempered", agreement=0.71, information=0.012345, held_out=np.nan)
