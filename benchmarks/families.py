@@ -34,6 +34,7 @@ from deem.utils.exception import DeemWarning
 
 GRID = {
     "sure": (1.0, 2.0, 3.0),
+    "gain": (0.0, 0.005, 0.02),
     "agreement": (0.0, 0.0005, 0.001, 0.002, 0.004),
     "loss": (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04),
     "against": (0.015, 0.02, 0.025, 0.03, 0.04),
@@ -98,7 +99,7 @@ def accuracy_of(file: VoteFile, name: str, choice: Choice) -> float:
 
 def grid() -> list[Thresholds]:
     """All settings."""
-    return [Thresholds(*values) for values in product(*GRID.values())]
+    return [Thresholds(**dict(zip(GRID, x, strict=True))) for x in product(*GRID.values())]
 
 
 def outcomes(sets: list[Evidence]) -> np.ndarray:
