@@ -71,6 +71,8 @@ class Choice:
         Of the classifiers, under the inverse RBM.
     candidates : sequence of Candidate
         All that were looked at.
+    few_votes : bool
+        Whether there are fewer votes than cells of the confusions.
     """
 
     chosen: Candidate
@@ -79,13 +81,15 @@ class Choice:
     vote_agreement: float = np.nan
     dependence: DependenceMap | None = None
     candidates: Sequence[Candidate] = ()
+    few_votes: bool = False
 
     @property
     def calibration(self) -> Calibration:
         """How far to trust the posterior of the chosen model.
 
-        Contexts that make held-out samples more likely show that classifiers err together; half
-        of the confidence is then taken from the fraction of the votes.
+        Contexts that make held-out samples more likely show that classifiers err together, and
+        with fewer votes than cells no confusion is known for certain; half of the confidence is
+        then taken from the fraction of the votes.
         """
         if self.chosen.name in ("group", "tempered"):
             # They count copies once already.
@@ -94,7 +98,7 @@ class Choice:
         temperature, doubt = 1.0, 0.0
         if dependence is not None:
             temperature = max(len(dependence.order) / dependence.effective_voters, 1.0)
-        if context is not None and is_gain(context, Thresholds()):
+        if self.few_votes or (context is not None and is_gain(context, Thresholds())):
             doubt = _DOUBT
         return Calibration(temperature, doubt)
 
@@ -133,8 +137,9 @@ def choose(
     plain = candidate("inverse_rbm", votes.n_classes)
     telling = evidence_votes(votes)
     reason = _too_little(telling)
+    few_votes = telling.n_votes < votes.n_classifiers * votes.n_classes**2
     if reason:
-        return Choice(plain, reason)
+        return Choice(plain, reason, few_votes=few_votes and votes.n_samples >= _SAMPLES)
     evidence = _Evidence(telling, train, n_jobs)
     names = ["inverse_rbm", "weighted_vote"] if not class_prior else ["inverse_rbm"]
     names.append("one_coin")
@@ -151,7 +156,8 @@ def choose(
     vote_agreement = float(np.average(evidence.left.vote_agreement(), weights=evidence.weights))
     name, reason = decide(evidence.scores, vote_agreement)
     chosen = next(item for item in candidates if item.name == name)
-    return Choice(chosen, reason, evidence.scores, vote_agreement, dependence, candidates)
+    found = (evidence.scores, vote_agreement, dependence, candidates, few_votes)
+    return Choice(chosen, reason, *found)
 
 
 def _too_little(votes: Votes) -> str:

@@ -65,7 +65,7 @@ def test_the_middle_of_a_plateau_is_taken():
     means = np.where(on_it, 80.0, 79.0)
     means[np.flatnonzero(on_it)[0]] += NEAR / 2
     middle = settings[middle_of_best(means)]
-    assert middle == Thresholds(2.0, 0.0005, 0.02, 0.025)
+    assert middle == Thresholds(agreement=0.0005, loss=0.02)
     # One that is better by more than `NEAR` stands alone.
     means[7] = 80.0 + 2 * NEAR
     assert middle_of_best(means) == 7
