@@ -23,11 +23,11 @@ class Calibration(NamedTuple):
 
     T is the number of classifiers over that of independent ones, so that copies count once. Where
     samples differ in what makes all classifiers err, no number of them is proof, nor is any where
-    confusions have more cells than there are votes: the probability
-    of the most probable class h* is then drawn to c, towards the fraction f of the votes that it
-    has, by mixing p with the uniform distribution. The order of the classes stays as it is. This
-    is experience with real votes, not a theorem: where contexts are all that the classifiers have
-    in common, their posterior needs no doubt.
+    the confusions have more cells than there are votes. The probability of the most probable
+    class h* is then drawn to c, towards the fraction f of the votes that it has, by mixing p with
+    the uniform distribution. The order of the classes stays as it is. This is experience with real
+    votes, not a theorem: where contexts are all that the classifiers have in common, their
+    posterior needs no doubt.
 
     Attributes
     ----------

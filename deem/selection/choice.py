@@ -137,9 +137,9 @@ def choose(
     plain = candidate("inverse_rbm", votes.n_classes)
     telling = evidence_votes(votes)
     reason = _too_little(telling)
-    few_votes = telling.n_votes < votes.n_classifiers * votes.n_classes**2
+    few_votes = _few_votes(telling)
     if reason:
-        return Choice(plain, reason, few_votes=few_votes and votes.n_samples >= _SAMPLES)
+        return Choice(plain, reason, few_votes=few_votes)
     evidence = _Evidence(telling, train, n_jobs)
     names = ["inverse_rbm", "weighted_vote"] if not class_prior else ["inverse_rbm"]
     names.append("one_coin")
@@ -148,11 +148,12 @@ def choose(
     candidates = [candidate(name, votes.n_classes) for name in names]
     evidence.gather(candidates)
     dependence = evidence.dependence()
-    if dependence is not None and dependence.clusters:
-        weights = dependence.vote_weights
-        candidates.append(candidate("tempered", votes.n_classes, vote_weight=weights))
-        evidence.gather(candidates[-1:])
-    candidates += evidence.gather_groups()
+    if dependence is not None:
+        if dependence.clusters:
+            weights = dependence.vote_weights
+            candidates.append(candidate("tempered", votes.n_classes, vote_weight=weights))
+            evidence.gather(candidates[-1:])
+        candidates += evidence.gather_groups(dependence)
     vote_agreement = float(np.average(evidence.left.vote_agreement(), weights=evidence.weights))
     name, reason = decide(evidence.scores, vote_agreement)
     chosen = next(item for item in candidates if item.name == name)
@@ -177,6 +178,13 @@ def _too_little(votes: Votes) -> str:
     return ""
 
 
+def _few_votes(votes: Votes) -> bool:
+    """Whether merged votes, of enough samples, are fewer than the cells of the confusions."""
+    weights = np.ones(votes.n_samples) if votes.weights is None else votes.weights
+    cells = votes.n_classifiers * votes.n_classes**2
+    return bool(weights.sum() >= _SAMPLES and weights @ np.diff(votes.indptr) < cells)
+
+
 def _known(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
@@ -199,16 +207,18 @@ class _Evidence:
         ):
             self._keep(item, *found)
 
-    def gather_groups(self) -> list[Candidate]:
+    def gather_groups(self, first: DependenceMap) -> list[Candidate]:
         """Score the best model of groups, if there are any; return it as a candidate.
 
         A large group of copies draws the posterior of the inverse RBM to its side and hides
         there. So groups are looked for under the vote as well, and taken from there if held-out
         samples are then clearly more likely.
+
+        Parameters
+        ----------
+        first : DependenceMap
+            Under the inverse RBM.
         """
-        first = self.dependence()
-        if first is None:
-            return []
         found = [first.clusters, self._dependence_under_vote().clusters]
         k, best = self.votes.n_classes, None
         for clusters in dict.fromkeys(found):
