@@ -53,6 +53,7 @@ FACTS = {
 """What must hold after the code of a page has run."""
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 @pytest.mark.parametrize("name", [name for name in PAGES if blocks(name, "python")])
 def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

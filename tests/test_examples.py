@@ -165,6 +165,7 @@ def test_every_example_has_its_facts():
     assert sorted(FACTS) == EXAMPLES
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_shows_what_it_says(name, run):
     text = run(name)

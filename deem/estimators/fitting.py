@@ -23,7 +23,7 @@ from deem.estimators.alignment import (
     solve_map,
     state_probabilities,
 )
-from deem.estimators.health import warn_about_training, warn_about_votes
+from deem.estimators.health import warn_about_copies, warn_about_training, warn_about_votes
 from deem.estimators.plan import Plan, as_numbers, make_plan
 from deem.estimators.selecting import with_chosen_model
 from deem.estimators.state import calibrate, fitted_state
@@ -90,6 +90,8 @@ def learn(
     if choice is not None:
         state["selection_"] = choice.to_dict()
         calibrate(state, votes, choice.calibration, known)
+        if not state["health_"]["copies"]:
+            warn_about_copies(votes, choice.chosen.options.get("groups", ()))
     return votes, state
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ __all__ = [
     "plain_names",
     "report",
     "warn_about_consensus",
+    "warn_about_copies",
     "warn_about_training",
     "warn_about_votes",
 ]
@@ -127,6 +128,19 @@ def warn_about_training(converged: bool, n_iter: int) -> None:
             "tolerance of the solver or look at history_.",
             NotConvergedWarning,
         )
+
+
+def warn_about_copies(votes: Votes, groups: Sequence[Sequence[int]]) -> None:
+    """Warn by name of groups of classifiers that were taken for copies."""
+    if not groups:
+        return
+    masks = (np.isin(np.arange(votes.n_classifiers), group) for group in groups[:_SHOWN])
+    listed = "; ".join(_named(votes.classifiers, mask) for mask in masks)
+    warn(
+        f"classifiers vote as one, errors included, and each group counts once: {listed}; see "
+        "dependence(), and bring classifiers that err on their own.",
+        CopiedClassifierWarning,
+    )
 
 
 def warn_about_consensus(

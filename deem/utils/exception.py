@@ -136,7 +136,7 @@ class CollapsedConsensusWarning(DeemWarning):
 
 
 class CopiedClassifierWarning(DeemWarning):
-    """Some classifiers cast the very same votes, errors included."""
+    """Some classifiers cast the same votes, or nearly so, errors included."""
 
 
 class DeadClassWarning(DeemWarning):

@@ -20,6 +20,7 @@ from deem.selection.report import table
 from deem.utils.exception import (
     ArgumentError,
     ConstantClassifierWarning,
+    CopiedClassifierWarning,
     EmptySampleWarning,
     FewClassifiersWarning,
     FewSamplesWarning,
@@ -92,6 +93,7 @@ def test_what_settles_no_model(settings):
     assert DEEM(**settings).fit(VOTES).selection_ == DEEM().fit(VOTES).selection_
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 def test_neither_seed_nor_threads_nor_order_have_influence():
     turned = np.random.default_rng(0).permutation(COPIES.votes)
     found = [
@@ -162,6 +164,7 @@ def test_what_the_user_knows_reaches_the_chosen_model(choosing, name):
     assert "weighted_vote" not in [row["name"] for row in fitted.selection_["candidates"]]
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 def test_weights_count_as_repeated_samples():
     times = np.random.default_rng(0).integers(0, 4, 300)
     weighted = DEEM().fit(COPIES.votes, sample_weight=times)
@@ -379,3 +382,10 @@ def test_bad_model_dir(tmp_path, content, text):
         (tmp_path / "runs.csv").write_text(content)
     settings = {"auto_hyperparameters": True, "model_dir": str(tmp_path)}
     assert_refused(settings, {}, ModelFileError, text)
+
+
+def test_copies_are_named():
+    data = copying_groups(2000, 3, groups=(3, 3, 1, 1), random_state=3)
+    with pytest.warns(CopiedClassifierWarning, match="counts once: 0, 1, 2; 3, 4, 5; see depend"):
+        fitted = DEEM(n_classes=3).fit(data.votes)
+    assert fitted.health_["clusters"] == [[0, 1, 2], [3, 4, 5]]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from pages import ROOT, run_page
 
 from deem.selection.candidates import candidate
@@ -29,6 +30,7 @@ def test_without_candidates_there_is_the_reason_alone():
     assert table(Choice(candidate("inverse_rbm", 3), "why.").to_dict()) == "inverse_rbm: why."
 
 
+@pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 def test_the_page_shows_what_is_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = run_page("docs/selection.md")
