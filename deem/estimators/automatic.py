@@ -6,11 +6,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from deem.core.model import LatentModel
 from deem.core.solvers import Solver
 from deem.core.votes import Votes
 
-__all__ = ["leaves_model_open", "with_predicted"]
+__all__ = ["is_value", "leaves_model_open", "tell", "with_predicted"]
 
 _PREDICTED = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
 _OF_SGD = ("learning_rate", "momentum")
@@ -27,15 +29,23 @@ _OPEN: dict[str, tuple[Any, ...]] = {
 }
 
 
+def is_value(given: Any, value: Any) -> bool:
+    """Whether a parameter has a value; arrays, which compare entry by entry, never do."""
+    return given is value or (np.ndim(given) == 0 and given == value)
+
+
 def leaves_model_open(params: Mapping[str, Any]) -> bool:
     """Whether parameters of `DEEM` leave the choice of the model to the votes."""
     return all(
-        any(
-            params[name] is value or (isinstance(value, (str, int)) and params[name] == value)
-            for value in values
-        )
-        for name, values in _OPEN.items()
+        any(is_value(params[name], value) for value in values) for name, values in _OPEN.items()
     )
+
+
+def tell(text: str) -> None:
+    """Say what was chosen, beside the progress bars."""
+    from tqdm.auto import tqdm
+
+    tqdm.write(text, file=sys.stderr)
 
 
 def with_predicted(
@@ -82,12 +92,6 @@ def with_predicted(
         free.remove("init_method")
     chosen = {name: found[name] for name in free}
     if params["verbose"]:
-        _tell(chosen)
+        values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
+        tell(f"automatic hyperparameters: {values or 'none left to choose'}")
     return {**params, **chosen}
-
-
-def _tell(chosen: Mapping[str, Any]) -> None:
-    from tqdm.auto import tqdm
-
-    values = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
-    tqdm.write(f"automatic hyperparameters: {values or 'none left to choose'}", file=sys.stderr)

@@ -17,7 +17,7 @@ from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
 from deem.core.sampler import Sampler
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient, Solver
 from deem.core.votes import Votes
-from deem.estimators.automatic import with_predicted
+from deem.estimators.automatic import is_value, with_predicted
 from deem.estimators.unused import warn_about_unused
 from deem.models import MODELS
 from deem.models.consensus import ConsensusModel
@@ -163,7 +163,7 @@ def _check_parts(params: Mapping[str, Any]) -> None:
             check_choice(name, params[name], choices)
     if not isinstance(params["selection"], (str, type(None))):
         raise ArgumentError(f'selection={params["selection"]!r}; pass "auto" or None.')
-    asked = {name: row for name, row in _NOT_YET.items() if not _is(params[name], row[0])}
+    asked = {name: row for name, row in _NOT_YET.items() if not is_value(params[name], row[0])}
     if isinstance(params["sampler"], str) and params["sampler"] in ("gwg", "dlp"):
         asked["sampler"] = ("auto", _GRADIENT)
     for name, (unset, part) in asked.items():
@@ -205,11 +205,6 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"{name} is no array of numbers ({error}); pass numbers.") from error
-
-
-def _is(value: Any, unset: Any) -> bool:
-    """Whether a parameter has its unset value; arrays, which compare entry by entry, never do."""
-    return value is unset or (np.ndim(value) == 0 and value == unset)
 
 
 def _make_model(

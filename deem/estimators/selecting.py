@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from deem.core.dataset import Dataset
 from deem.core.votes import Votes
-from deem.estimators.automatic import leaves_model_open
+from deem.estimators.automatic import leaves_model_open, tell
 from deem.estimators.plan import Plan
 from deem.models.consensus import ConsensusModel
 from deem.models.initialization import initialise
@@ -57,11 +56,5 @@ def with_chosen_model(
     known = settled.class_prior is not None
     choice = choose(votes, train, class_prior=known, n_jobs=params["n_jobs"])
     if params["verbose"]:
-        _tell(choice)
+        tell(table(choice.to_dict()))
     return replace(plan, model=build(choice.chosen).to(settled.dtype)), choice
-
-
-def _tell(choice: Choice) -> None:
-    from tqdm.auto import tqdm
-
-    tqdm.write(table(choice.to_dict()), file=sys.stderr)

@@ -48,10 +48,8 @@ class ContextIRBM(ConsensusModel):
         At least 1.
     n_contexts : int
         M, at least 1; one context is `SoftIRBM`.
-    pseudo_counts : PseudoCounts, optional
-        Prior of the confusions, for the exact solvers.
-    class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+    pseudo_counts, class_prior
+        As in `SoftIRBM`.
 
     Examples
     --------

@@ -58,7 +58,7 @@ class DifficultyIRBM(TiedIRBM):
         Prior of the weights, for the exact solvers: imagined votes on samples whose difficulty
         follows the levels; only those on and off the diagonal count.
     class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+        As in `SoftIRBM`.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ class GroupIRBM(ConsensusModel):
     pseudo_counts : PseudoCounts, optional
         Prior of the confusions, of the class or of the unit of the group.
     class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+        As in `SoftIRBM`.
     tie : float
         Imagined samples of g = h, as a share of all samples, at least 0. A share, since a fixed
         number would vanish beside many samples, where a group drifts as well as among few.

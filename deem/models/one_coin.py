@@ -102,7 +102,7 @@ class OneCoinIRBM(TiedIRBM):
         Prior of the accuracies, for the exact solvers: of its tables only the votes on and off
         the diagonal count.
     class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+        As in `SoftIRBM`.
 
     References
     ----------

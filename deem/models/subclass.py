@@ -39,7 +39,7 @@ class SubclassIRBM(CategoricalIRBM):
     pseudo_counts : PseudoCounts, optional
         Prior of the confusions of a class, for the exact solvers.
     class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+        As in `SoftIRBM`.
 
     References
     ----------

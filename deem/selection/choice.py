@@ -199,13 +199,16 @@ class _Evidence:
         self.majority = votes.vote_shares()
         self.scores: dict[str, Score] = {}
 
-    def gather(self, candidates: Sequence[Candidate]) -> None:
-        """Score further candidates; the first one ever is what the others are measured by."""
+    def gather(self, candidates: Sequence[Candidate]) -> list[ConsensusModel]:
+        """Score further candidates and return their models.
+
+        The first one ever is what the others are measured by.
+        """
         run = Parallel(n_jobs=self.n_jobs, prefer="threads")
-        for item, found in zip(
-            candidates, run(delayed(self._examine)(item) for item in candidates), strict=True
-        ):
-            self._keep(item, *found)
+        found = list(run(delayed(self._examine)(item) for item in candidates))
+        for item, parts in zip(candidates, found, strict=True):
+            self._keep(item, *parts)
+        return [model for model, *_ in found]
 
     def gather_groups(self, first: DependenceMap) -> list[Candidate]:
         """Score the best model of groups, if there are any; return it as a candidate.
@@ -226,11 +229,11 @@ class _Evidence:
                 continue
             item = candidate("group", k, groups=clusters)
             before = self.scores.pop("group", None)
-            self.gather([item])
+            (model,) = self.gather([item])
             score = self.scores["group"]
             if best is None or before is None or score.held_out > before.held_out + _CLEARLY:
                 best = item
-                score.correlation = self._correlation_within(clusters)
+                score.correlation = self._correlation_within(model, clusters)
             else:
                 self.scores["group"] = before
         return [] if best is None else [best]
@@ -253,8 +256,8 @@ class _Evidence:
         n_neighbours = self.votes.n_classifiers - sum(map(len, clusters)) + len(clusters)
         return bool(clusters) and n_neighbours >= _NEIGHBOURS
 
-    def _correlation_within(self, clusters: Clusters) -> float:
-        found = self.dependence(self._last)
+    def _correlation_within(self, model: ConsensusModel, clusters: Clusters) -> float:
+        found = self.dependence(model)
         assert found is not None  # noqa: S101
         pairs = [found.correlation[i, j] for c in clusters for i, j in combinations(c, 2)]
         return float(np.mean(pairs))
@@ -265,11 +268,11 @@ class _Evidence:
         likelihood = None
         if item.has_likelihood:
             likelihood = held_out(lambda votes: self.train(item, votes), self.parts)
-        return model, posterior(self.votes), predict(self.left, posterior), likelihood
+        states = posterior(self.votes)
+        return model, states, predict(self.left, posterior, states), likelihood
 
     def _keep(self, item: Candidate, model: ConsensusModel, states: Array, *found: Any) -> None:
         foretold, likelihood = found
-        self._last = model
         if not self.scores:
             self.first, self._foretold, self._likelihood = model, foretold, likelihood
         gained = foretold.information - self._foretold.information

@@ -162,7 +162,7 @@ class Prediction(NamedTuple):
     information: Array
 
 
-def predict(left: LeftOut, posterior: Posterior) -> Prediction:
+def predict(left: LeftOut, posterior: Posterior, states: Array) -> Prediction:
     """Foretell each left-out vote by the consensus of the others.
 
     Parameters
@@ -171,12 +171,14 @@ def predict(left: LeftOut, posterior: Posterior) -> Prediction:
         Which votes.
     posterior : callable
         Gives the posterior of the class of votes, (n, n_classes), in the order of the classes.
+    states : (n_samples, n_classes)
+        What it gives of all votes, left-out ones included.
     """
     others = left.ask(posterior)
     hard = others.argmax(1)
     d, k = left.votes.n_classifiers, left.votes.n_classes
     weights = left.votes.weights
-    mass = posterior(left.votes) * (1 if weights is None else weights[:, None])
+    mass = states * (1 if weights is None else weights[:, None])
     # Vote by class.
     confusion = _confusion((left.votes.matrix().T @ mass).reshape(d, k, k))
     expected = np.einsum("mk,mk->m", others, confusion[left.classifier, left.label])

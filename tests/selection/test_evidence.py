@@ -150,7 +150,9 @@ def test_a_prediction_is_that_of_its_definition(form, weights):
     votes = votes.with_weights(weights)
     shares = votes.one_hot(dtype=torch.float64).numpy()
     expected = prediction_by_loops(shares, weights)
-    for found, by_hand in zip(predict(LeftOut(votes), smoothed), expected, strict=True):
+    for found, by_hand in zip(
+        predict(LeftOut(votes), smoothed, smoothed(votes)), expected, strict=True
+    ):
         assert found == pytest.approx(np.array(by_hand, float))
 
 
