@@ -89,6 +89,33 @@ class Model(nn.Module, ABC):
         """Log-probability of visible configurations, (batch,), in nats."""
         return -self.free_energy(v) - self.log_partition()
 
+    def free_energy_and_gradient(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Free energy (batch,) and its gradient by `v`, (batch, ...), for samplers."""
+        with torch.enable_grad():
+            leaf = v.detach().requires_grad_()
+            free_energy = self.free_energy(leaf)
+            (gradient,) = torch.autograd.grad(free_energy.sum(), leaf)
+        return free_energy.detach(), gradient
+
+    def frozen(self, v: Tensor) -> "Model":
+        """What a sampler reads ``free_energy`` from while the parameters stay as they are.
+
+        Models with much that does not depend on the chains override it and compute that once.
+
+        Parameters
+        ----------
+        v : (batch, ...)
+            Where the chains start; their missing sites stay missing.
+        """
+        return self
+
+    def redraw(self, generator: torch.Generator) -> None:
+        """Draw anew what is random in the model itself, held fixed in both phases of an update."""
+
+    def configurations(self, v: Tensor, generator: torch.Generator) -> Tensor:
+        """Visible configurations that stand for data (batch, ...) in one update."""
+        return v
+
     def log_likelihood(self, batch: Dataset) -> Tensor:
         """Log-probability of each sample of a data set, (batch,), in nats.
 

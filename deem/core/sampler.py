@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,20 +27,28 @@ class SamplerState(NamedTuple):
         In nats; every Metropolis sampler keeps it.
     gradient : (batch, ...), optional
         Of the free energy by `v`, for gradient-informed samplers.
+    log_moves : (batch, ...), optional
+        Log-probabilities of the moves from `v`, for kernels that tabulate them.
     accepted : (batch,) bool, optional
         Whether the last step moved, for Metropolis samplers.
+    movable : (batch,) bool, optional
+        Whether there is any move at all; None where there always is.
     """
 
     v: Tensor
     free_energy: Tensor | None = None
     gradient: Tensor | None = None
+    log_moves: Tensor | None = None
     accepted: Tensor | None = None
+    movable: Tensor | None = None
 
 
 class Sampler(ABC):
     """A kernel that moves chains of visible configurations.
 
-    You write ``init`` and ``step``. You inherit ``run``.
+    You write ``init`` and ``step``. You inherit ``run``. A kernel that holds more than one chain
+    for each draw also writes ``start`` and ``draws``; one that tunes itself ``adapt``, ``state``
+    and ``restore``.
 
     Attributes
     ----------
@@ -49,6 +57,24 @@ class Sampler(ABC):
     """
 
     exact: bool = True
+
+    def start(self, v: Tensor, generator: torch.Generator) -> Tensor:
+        """Chains that start at data (batch, ...)."""
+        return v
+
+    def draws(self, chains: Tensor) -> Tensor:
+        """Configurations of the model among the chains."""
+        return chains
+
+    def adapt(self, acceptance: Tensor) -> None:
+        """Tune the kernel after a run with this acceptance; training calls it on its own copy."""
+
+    def state(self) -> dict[str, Any]:
+        """What ``adapt`` has changed, for an exact resume."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of ``state``."""
 
     @abstractmethod
     def init(self, model: Model, v: Tensor) -> SamplerState:
@@ -69,7 +95,7 @@ class Sampler(ABC):
         model : Model
             Left untouched.
         v : (batch, ...)
-            Where the chains start.
+            Where the chains stand; what ``start`` makes of data, or an earlier run has left.
         steps : int
             Number of steps, at least 0.
         generator : torch.Generator
@@ -80,15 +106,28 @@ class Sampler(ABC):
         v : (batch, ...)
             Where the chains end.
         metrics : dict
-            ``acceptance`` in [0, 1] for samplers that may reject.
+            For samplers that may reject: ``acceptance``, the share of accepted moves, and
+            ``stuck``, the share of chains that never moved; rows without any move do not count.
         """
+        model = model.frozen(v)
         state = self.init(model, v)
-        moved = []
+        accepted = []
         for _ in range(steps):
             state = self.step(model, state, generator)
             if state.accepted is not None:
-                moved.append(state.accepted.to(v.dtype).mean())
-        return state.v, {"acceptance": torch.stack(moved).mean()} if moved else {}
+                accepted.append(state.accepted)
+        return state.v, _acceptance(torch.stack(accepted), state.movable) if accepted else {}
+
+
+def _acceptance(accepted: Tensor, movable: Tensor | None) -> dict[str, Tensor]:
+    """Metrics of (steps, batch) accepted moves."""
+    moves = accepted.double().mean(0)
+    movable = torch.ones_like(moves) if movable is None else movable.double()
+    total = movable.sum().clamp(min=1)
+    return {
+        "acceptance": (moves * movable).sum() / total,
+        "stuck": ((moves == 0) * movable).sum() / total,
+    }
 
 
 class MetropolisSampler(Sampler):
@@ -108,7 +147,16 @@ class MetropolisSampler(Sampler):
     def __init__(self, temperature: float = 1.0):
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
-        self.temperature = temperature
+        self.temperature: float | Tensor = temperature
+        """A tensor (batch,) gives every chain its own."""
+
+    def movable(self, v: Tensor) -> Tensor | None:
+        """Which chains (batch,) have any move; None if all."""
+        return None
+
+    def tabulate(self, v: Tensor, gradient: Tensor | None) -> Tensor | None:
+        """``log_moves`` of the state at `v`; None for kernels that tabulate nothing."""
+        return None
 
     @abstractmethod
     def propose(self, state: SamplerState, generator: torch.Generator) -> Tensor:
@@ -119,15 +167,18 @@ class MetropolisSampler(Sampler):
         """Log-probability (batch,) of proposing `proposed` from `state`, up to a constant."""
 
     def init(self, model: Model, v: Tensor) -> SamplerState:
+        """What the model says of chains at `v`, and which of them can move."""
+        return self._look(model, v)._replace(movable=self.movable(v))
+
+    def _look(self, model: Model, v: Tensor) -> SamplerState:
         """Free energy at `v`, and its gradient by `v` alone if the kernel uses it."""
-        if not self.uses_gradient:
+        gradient = None
+        if self.uses_gradient:
+            free_energy, gradient = model.free_energy_and_gradient(v)
+        else:
             with torch.no_grad():
-                return SamplerState(v, model.free_energy(v))
-        with torch.enable_grad():
-            leaf = v.detach().requires_grad_()
-            free_energy = model.free_energy(leaf)
-            (gradient,) = torch.autograd.grad(free_energy.sum(), leaf)
-        return SamplerState(v, free_energy.detach(), gradient)
+                free_energy = model.free_energy(v)
+        return SamplerState(v, free_energy, gradient, self.tabulate(v, gradient))
 
     def log_acceptance(self, state: SamplerState, proposed: SamplerState) -> Tensor:
         """Logarithm (batch,) of the acceptance probability, at most 0."""
@@ -137,18 +188,26 @@ class MetropolisSampler(Sampler):
 
     def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
         """Propose, then accept or stay."""
-        proposed = self.init(model, self.propose(state, generator))
-        log_accept = self.log_acceptance(state, proposed)
-        uniform = torch.rand(
-            log_accept.shape, generator=generator, dtype=log_accept.dtype, device=log_accept.device
-        )
-        accept = uniform.log() < log_accept
+        proposed = self._look(model, self.propose(state, generator))
+        accept = self.accepts(state, proposed, generator)
         return SamplerState(
             _choose(accept, proposed.v, state.v),
             _choose(accept, _energy(proposed), _energy(state)),
             _choose_optional(accept, proposed.gradient, state.gradient),
+            _choose_optional(accept, proposed.log_moves, state.log_moves),
             accept,
+            state.movable,
         )
+
+    def accepts(
+        self, state: SamplerState, proposed: SamplerState, generator: torch.Generator
+    ) -> Tensor:
+        """Whether each chain (batch,) goes to its proposal."""
+        log_accept = self.log_acceptance(state, proposed)
+        uniform = torch.rand(
+            log_accept.shape, generator=generator, dtype=log_accept.dtype, device=log_accept.device
+        )
+        return uniform.log() < log_accept
 
 
 def _choose(accept: Tensor, new: Tensor, old: Tensor) -> Tensor:

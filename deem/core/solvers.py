@@ -16,13 +16,17 @@ from deem.core.history import History
 from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.sampler import ChainBuffer, Sampler
 from deem.core.votes import Votes
+from deem.math.chains import effective_sample_size
 from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError, IntractableError
+from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 if TYPE_CHECKING:
     from deem.core.model import BipartiteModel, Model
 
 __all__ = ["SOLVERS", "ContrastiveDivergence", "ExactEM", "ExactGradient", "Solver"]
+
+_TRACE, _SHORTEST_TRACE = 64, 16
+"""Updates that the mixing of persistent chains is judged by: at most, at least."""
 
 
 class Solver(ABC):
@@ -52,8 +56,9 @@ class Solver(ABC):
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """Change the parameters once; return scalar metrics of the batch."""
 
-    def end_epoch(self) -> None:
-        """Move schedules on."""
+    def end_epoch(self) -> dict[str, Tensor]:
+        """Move schedules on; return scalar metrics of the epoch."""
+        return {}
 
     def finished(self, history: History) -> bool:
         """Whether the stopping rule holds."""
@@ -78,9 +83,10 @@ class _Stepped(Solver):
     _optimizer: torch.optim.Optimizer
     _scheduler: Any
 
-    def end_epoch(self) -> None:
+    def end_epoch(self) -> dict[str, Tensor]:
         if self._scheduler is not None:
             self._scheduler.step()
+        return {}
 
     def state(self) -> dict[str, Any]:
         scheduler = self._scheduler
@@ -266,6 +272,10 @@ class ContrastiveDivergence(_Stepped):
         implementation. Only for chains that start at the data; persistent ones always draw.
     sampler : Sampler, optional
         What moves the chains; None is the block Gibbs sweep of the model.
+    l1 : float
+        Added to the gradient: `l1` times the sign of every parameter; at least 0.
+    clip : float, optional
+        Largest norm of the gradient of all parameters; longer ones are shortened to it.
 
     References
     ----------
@@ -286,11 +296,17 @@ class ContrastiveDivergence(_Stepped):
         fresh: float = 0.05,
         deterministic: bool = False,
         sampler: Sampler | None = None,
+        l1: float = 0.0,
+        clip: float | None = None,
     ):
         if steps < 1:
             raise ArgumentError(f"steps={steps}; contrastive divergence needs at least 1.")
         if not learning_rate > 0:
             raise ArgumentError(f"learning_rate={learning_rate}; it must be above 0.")
+        if not l1 >= 0:
+            raise ArgumentError(f"l1={l1}; it must be at least 0.")
+        if clip is not None and not clip > 0:
+            raise ArgumentError(f"clip={clip}; it must be above 0, or None.")
         self.steps = steps
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -301,6 +317,8 @@ class ContrastiveDivergence(_Stepped):
         self.fresh = fresh
         self.deterministic = deterministic
         self.sampler = sampler
+        self.l1 = l1
+        self.clip = clip
 
     def prepare(
         self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
@@ -311,46 +329,79 @@ class ContrastiveDivergence(_Stepped):
                 f"sampler=None means Gibbs sweeps, which {type(model).__name__} does not have; "
                 "pass a sampler."
             )
-        parameters = [p for p in model.parameters() if p.requires_grad]
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = make_optimizer(
-            self.optimizer, parameters, self.learning_rate, self.momentum, self.weight_decay
+            self.optimizer, self._parameters, self.learning_rate, self.momentum, self.weight_decay
         )
         self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
         self._buffer = ChainBuffer(self.fresh)
+        # It tunes itself to this training.
+        self._sampler = copy.deepcopy(self.sampler)
+        self._trace: list[Tensor] = []
 
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """One update from the difference of free energies of data and chains."""
-        v = as_visible(batch.data, model)
-        start = self._buffer.take(v, generator, batch.weights) if self.persistent else v
-        chains, metrics = self._advance(model, start, generator)
-        if self.persistent:
-            self._buffer.put(chains)
+        model.redraw(generator)
+        v = model.configurations(as_visible(batch.data, model), generator)
+        chains, metrics = self._chains(model, v, batch.weights, generator)
+        if chains.shape[1:] != v.shape[1:]:
+            raise ShapeError(
+                f"{type(model).__name__} made chains of shape {tuple(chains.shape)} from data of "
+                f"shape {tuple(v.shape)}; build the model for the sizes of the data."
+            )
         total = max(batch.total_weight, EPSILON)
-        positive = _weighted(model.free_energy(v), batch.weights).sum() / total
-        negative = model.free_energy(chains)
+        positive, negative = model.free_energy(torch.cat([v, chains])).split([len(v), len(chains)])
+        positive = _weighted(positive, batch.weights).sum() / total
         # A chain that starts at a sample counts as often as the sample.
         if self.persistent or batch.weights is None:
             loss = positive - negative.mean()
         else:
             loss = positive - _weighted(negative, batch.weights).sum() / total
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
+        self._descend(loss)
+        if self.persistent:
+            self._trace = [*self._trace[1 - _TRACE :], negative.detach()]
         return {"free_energy_gap": loss.detach(), "free_energy": positive.detach(), **metrics}
 
+    def end_epoch(self) -> dict[str, Tensor]:
+        super().end_epoch()
+        return self._mixing()
+
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "chains": self._buffer.chains}
+        return {
+            **super().state(),
+            "chains": self._buffer.chains,
+            "trace": self._trace,
+            "sampler": {} if self._sampler is None else self._sampler.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._buffer.chains = state["chains"]
+        self._buffer.chains, self._trace = state["chains"], list(state["trace"])
+        if self._sampler is not None:
+            self._sampler.restore(state["sampler"])
+
+    def _chains(
+        self, model: Model, v: Tensor, weights: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Configurations of the negative phase, and what the sampler tells of them."""
+        sampler = self._sampler
+        chains = v if sampler is None else sampler.start(v, generator)
+        if self.persistent:
+            chains = self._buffer.take(chains, generator, weights)
+        chains, metrics = self._advance(model, chains, generator)
+        if self.persistent:
+            self._buffer.put(chains)
+        return chains if sampler is None else sampler.draws(chains), metrics
 
     @torch.no_grad()
     def _advance(
         self, model: Model, v: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        if self.sampler is not None:
-            return self.sampler.run(model, v, self.steps, generator)
+        if self._sampler is not None:
+            v, metrics = self._sampler.run(model, v, self.steps, generator)
+            if "acceptance" in metrics:
+                self._sampler.adapt(metrics["acceptance"])
+            return v, metrics
         bipartite: BipartiteModel = model  # type: ignore[assignment]
         for _ in range(self.steps):
             if self.deterministic and not self.persistent:
@@ -358,6 +409,25 @@ class ContrastiveDivergence(_Stepped):
             else:
                 v = bipartite.gibbs_step(v, generator)
         return v, {}
+
+    def _descend(self, loss: Tensor) -> None:
+        self._optimizer.zero_grad()
+        loss.backward()
+        if self.l1:
+            for p in self._parameters:
+                if p.grad is not None:
+                    p.grad.add_(p.detach().sign(), alpha=self.l1)
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.clip)
+        self._optimizer.step()
+
+    def _mixing(self) -> dict[str, Tensor]:
+        """Effective sample size of the latest updates, as a share of their draws."""
+        sizes = {len(x) for x in self._trace}
+        if len(self._trace) < _SHORTEST_TRACE or len(sizes) > 1:
+            return {}
+        series = torch.stack(self._trace)
+        return {"effective_share": effective_sample_size(series) / series.numel()}
 
 
 SOLVERS = {cls.__name__: cls for cls in (ExactEM, ExactGradient, ContrastiveDivergence)}

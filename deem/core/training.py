@@ -357,7 +357,7 @@ def _run_epoch(training: Training, batch_size: int | None) -> dict[str, float]:
         metrics = training.solver.step(training.model, batch, training.generator)
         for name, value in metrics.items():
             totals[name] = totals.get(name, 0) + share * value
-    training.solver.end_epoch()
+    totals |= training.solver.end_epoch()
     return {name: float(value) for name, value in totals.items()}
 
 

@@ -1,10 +1,11 @@
 """Log-sum-exp forms of energies with one-hot visible units and listed hidden states."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 from deem.utils.exception import IntractableError
 
@@ -86,12 +87,18 @@ def lift_centred(free: Tensor, dim: int) -> Tensor:
         Centred along `dim`.
     """
     free = free.movedim(dim, -1)
-    k = free.shape[-1] + 1
     # H [0; x] with u = (1/sqrt(K) - 1, 1/sqrt(K), ...): first entry s / sqrt(K), the others
     # x minus a common shift, where s is the sum of x.
-    total = free.sum(-1, keepdim=True)
-    first = total / k**0.5
-    return torch.cat([first, free - total / (k - k**0.5) if k > 1 else free], -1).movedim(-1, dim)
+    shift = _shift(free.shape[-1] + 1, free.dtype, free.device)
+    return pad(free, (1, 0)).addcmul(free.sum(-1, keepdim=True), shift).movedim(-1, dim)
+
+
+@lru_cache(maxsize=32)
+def _shift(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What a sum of 1 adds to each of k centred numbers."""
+    shift = torch.full((k,), -1 / (k - k**0.5) if k > 1 else 0.0, dtype=dtype, device=device)
+    shift[0] = 1 / k**0.5
+    return shift
 
 
 def project_centred(full: Tensor, dim: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 
 from deem.utils.exception import ArgumentError
 
-__all__ = ["as_generator", "draw"]
+__all__ = ["as_generator", "draw", "draw_one_hot"]
 
 _LARGEST_SEED = 2**63 - 1
 
@@ -98,6 +98,32 @@ def draw(distribution: Distribution, generator: torch.Generator) -> Tensor:
         f"draw() does not know {type(distribution).__name__}; "
         "give the distribution a method draw(generator)."
     )
+
+
+def draw_one_hot(probs: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw one category for each row of probabilities.
+
+    Parameters
+    ----------
+    probs : (..., n_categories)
+        At least 0; they need not sum to one, and a row of zeros stays one.
+    generator : torch.Generator
+        On the device of `probs`.
+
+    Returns
+    -------
+    (..., n_categories)
+        One-hot rows in the dtype of `probs`.
+    """
+    cumulative = probs.cumsum(-1)
+    total = cumulative[..., -1:]
+    threshold = total * torch.rand(
+        total.shape, generator=generator, dtype=probs.dtype, device=probs.device
+    )
+    # Comparisons in place of an index: reductions over few categories are slow.
+    reached = cumulative > threshold
+    before = torch.nn.functional.pad(reached[..., :-1], (1, 0))
+    return (reached & ~before).to(probs)
 
 
 def _draw_category(probs: Tensor, generator: torch.Generator) -> Tensor:

@@ -78,18 +78,20 @@ class LatentClassModel(BipartiteModel):
         bias, site = self.state_terms()
         return (bias + site.logsumexp(1).sum(0)).logsumexp(0)
 
-    def state_logits(self, v: Tensor) -> Tensor:
+    def state_logits(self, v: Tensor, missing: Tensor | None = None) -> Tensor:
         """Negative energy of every joint state with the missing sites summed out, (batch, S).
 
         Parameters
         ----------
         v : (batch, n_classifiers, n_classes)
-            One-hot or soft votes; an all-zero row is a missing vote.
+            One-hot or soft votes.
+        missing : (batch, n_classifiers) bool, optional
+            Which votes are missing, whose rows of `v` are zero; by default all rows of zeros.
         """
         self.check_shape(v)
         bias, site = self.state_terms()
-        missing = (v.sum(-1) == 0).to(v.dtype)
-        return bias + v.flatten(1) @ site.flatten(0, 1) + missing @ site.logsumexp(1)
+        missing = v.sum(-1) == 0 if missing is None else missing
+        return bias + v.flatten(1) @ site.flatten(0, 1) + missing.to(v) @ site.logsumexp(1)
 
     def free_energy(self, v: Tensor) -> Tensor:
         return -self.state_logits(v).logsumexp(-1)

@@ -6,6 +6,7 @@ from tiny import UniformMove
 
 from deem.core.sampler import ChainBuffer, Sampler, SamplerState
 from deem.math.random import as_generator
+from deem.models import OneCoinIRBM
 from deem.utils.exception import ArgumentError
 
 
@@ -21,9 +22,9 @@ class Countdown(Sampler):
 
 
 def test_run_takes_the_steps_and_averages_acceptance():
-    end, metrics = Countdown().run(None, torch.full((4, 1), 10.0), 3, as_generator(0))
+    end, metrics = Countdown().run(OneCoinIRBM(1, 1), torch.full((4, 1), 10.0), 3, as_generator(0))
     assert end.tolist() == [[7.0]] * 4
-    assert metrics == {"acceptance": 0.5}
+    assert metrics == {"acceptance": 0.5, "stuck": 0.5}
 
 
 def test_metropolis_refuses_a_temperature_of_zero():

@@ -382,7 +382,7 @@ def test_interrupted_and_resumed_is_uninterrupted(name, tmp_path):
         )
     resumed = fit(SOFT.build(9), SOLVERS[name](), Checkpoint(files[1]), resume=files[1])
     assert_identical(dict(whole.state_dict()), dict(resumed.state_dict()))
-    assert resumed.history.to_dict() == whole.history.to_dict()
+    assert resumed.history.to_json() == whole.history.to_json()
     assert resumed.history.n_epochs == 7
     assert_identical(read_file(files[0])[1], read_file(files[1])[1])
 

@@ -1,0 +1,106 @@
+"""Activations of multinomial layers, along the last axis."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from entmax import entmax15, entmax_bisect, sparsemax
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["ACTIVATIONS", "SIMPLEX", "pull_back", "straight_through"]
+
+SIMPLEX = {"softmax": 1.0, "entmax": 1.5, "sparsemax": 2.0, "ultramax": 3.0}
+"""Those whose results are probabilities, at least 0 and summing to one, with the alpha that makes
+each a member of the entmax family."""
+
+
+def pull_back(alpha: float, probs: Tensor, gradient: Tensor) -> Tensor:
+    r"""Gradient by the logits from the gradient by the results of an entmax.
+
+    .. math:: J^\top g = s \odot g - s \frac{s^\top g}{\sum_k s_k}, \qquad
+        s_k = p_k^{2 - \alpha} \text{ where } p_k > 0, \text{ else } 0
+
+    Parameters
+    ----------
+    alpha : float
+        At least 1, see ``SIMPLEX``.
+    probs, gradient : (..., n_categories)
+        Results, and the gradient by them.
+
+    References
+    ----------
+    .. [1] Peters, Niculae, Martins (2019), Sparse sequence-to-sequence models, proposition 2.
+    """
+    if alpha == 1:
+        slope = probs
+    elif alpha == 2:
+        slope = (probs > 0).to(probs)
+    else:
+        slope = torch.where(probs > 0, probs, 1).pow(2 - alpha) * (probs > 0)
+    pulled = slope * gradient
+    # Cumulative sums, because reductions over few categories are slow.
+    share = pulled.cumsum(-1)[..., -1:] / slope.cumsum(-1)[..., -1:]
+    return torch.addcmul(pulled, slope, share, value=-1)
+
+
+class _Entmax(torch.autograd.Function):
+    """Results of the library, gradient by ``pull_back``, which takes a third of the time."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, name: str) -> Tensor:
+        probs = _FORWARD[name](logits, dim=-1)
+        ctx.save_for_backward(probs)
+        ctx.alpha = SIMPLEX[name]
+        return probs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return pull_back(ctx.alpha, ctx.saved_tensors[0], gradients[0]), None
+
+
+_FORWARD: dict[str, Callable[..., Tensor]] = {
+    "sparsemax": sparsemax,
+    "entmax": entmax15,
+    "ultramax": partial(entmax_bisect, alpha=3.0),
+}
+
+
+def _entmax(name: str) -> Callable[[Tensor], Tensor]:
+    return lambda logits: _Entmax.apply(logits, name)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    **{name: _entmax(name) for name in _FORWARD},
+    "softmax": partial(functional.softmax, dim=-1),
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
+"""Activations by name; "entmax" is 1.5-entmax and "ultramax" 3-entmax.
+
+References
+----------
+.. [1] Martins, Astudillo (2016), From softmax to sparsemax.
+.. [2] Peters, Niculae, Martins (2019), Sparse sequence-to-sequence models, eq. 10.
+"""
+
+
+def straight_through(logits: Tensor, temperature: float) -> Tensor:
+    """One-hot vector of the largest entry, with the gradient of a softmax.
+
+    Parameters
+    ----------
+    logits : (..., n_categories)
+        With Gumbel noise added, the result is a draw from their softmax.
+    temperature : float
+        Of the softmax, above 0.
+
+    References
+    ----------
+    .. [1] Jang, Gu, Poole (2017), Categorical reparameterization with Gumbel-softmax.
+    """
+    soft = (logits / temperature).softmax(-1)
+    hard = functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(soft)
+    return hard + soft - soft.detach()
