@@ -348,7 +348,8 @@ def assert_identical(a, b):
         if isinstance(value, torch.Tensor):
             assert torch.equal(value, b[where]), where
         else:
-            assert value == b[where], where
+            # repr, because NaN differs from itself
+            assert repr(value) == repr(b[where]), where
 
 
 class Interrupt(Callback):
