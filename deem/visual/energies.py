@@ -112,6 +112,9 @@ def plot_traces(
     .. math:: \rho_t = \frac{\sum_{s, c} (x_{s, c} - \bar x)(x_{s + t, c} - \bar x) / (S - t)}
        {\sum_{s, c} (x_{s, c} - \bar x)^2 / S}
 
+    A correlation that stays high tells of chains that each keep a level of their own: they are
+    stuck, or have different missing votes, which never move.
+
     Parameters
     ----------
     series : (steps, n_chains) or (steps,)
