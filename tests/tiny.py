@@ -19,7 +19,7 @@ from deem.models import (
     SubclassIRBM,
     TemperedIRBM,
 )
-from deem.samplers import Gibbs
+from deem.samplers import DiscreteLangevin, Gibbs, GibbsWithGradients, ParallelTempering
 
 
 @dataclass
@@ -117,7 +117,9 @@ TINY_MODELS = [
     _states_of_classes(ContextIRBM, 4, 2, "n_contexts", 2),
 ]
 
-TINY_SAMPLERS = {"Gibbs": Gibbs}
+TINY_SAMPLERS = {
+    cls.__name__: cls for cls in (Gibbs, GibbsWithGradients, DiscreteLangevin, ParallelTempering)
+}
 
 
 def select(promise):
@@ -214,5 +216,43 @@ class SwappedProposal(CyclicMove):
         return super().log_proposal(proposed, state)
 
 
+class ReverseAtNew(GibbsWithGradients):
+    """Negative control: the reverse proposal is read at the new category, not at the old one."""
+
+    def log_acceptance(self, state, proposed):
+        gain = (state.free_energy - proposed.free_energy) / self.temperature
+        move = (proposed.v * (1 - state.v)).flatten(1)
+        along = torch.linalg.vecdot(proposed.gradient, proposed.v)[..., None] - proposed.gradient
+        reverse = (along / self.temperature / 2).flatten(1).log_softmax(1)
+        correction = (move * reverse).sum(1) - self.log_proposal(state, proposed)
+        return (gain + correction).clamp(max=0)
+
+
+class InvertedRatio(DiscreteLangevin):
+    """Negative control: the proposal ratio of the acceptance stands on its head."""
+
+    log_acceptance = FlippedCorrection.log_acceptance
+
+
+def _always(self, state, proposed):
+    """Negative control: the ratio is clamped from below, so every proposal is accepted."""
+    return torch.zeros_like(state.free_energy)
+
+
+class GreedyGradients(GibbsWithGradients):
+    log_acceptance = _always
+
+
+class GreedyLangevin(DiscreteLangevin):
+    log_acceptance = _always
+
+
 RIGHT_KERNELS = [UniformMove, CyclicMove]
-WRONG_KERNELS = [FlippedCorrection, SwappedProposal]
+WRONG_ACCEPTANCE = [
+    FlippedCorrection,
+    ReverseAtNew,
+    InvertedRatio,
+    GreedyGradients,
+    GreedyLangevin,
+]
+WRONG_KERNELS = [*WRONG_ACCEPTANCE, SwappedProposal]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,9 +31,11 @@ class SamplerState(NamedTuple):
     log_moves : (batch, ...), optional
         Log-probabilities of the moves from `v`, for kernels that tabulate them.
     accepted : (batch,) bool, optional
-        Whether the last step moved, for Metropolis samplers.
+        Whether the last proposal was accepted, for Metropolis samplers.
     movable : (batch,) bool, optional
         Whether there is any move at all; None where there always is.
+    swapped : (batch,), optional
+        Share of the tried swaps of replicas that were made, for tempering.
     """
 
     v: Tensor
@@ -41,6 +44,7 @@ class SamplerState(NamedTuple):
     log_moves: Tensor | None = None
     accepted: Tensor | None = None
     movable: Tensor | None = None
+    swapped: Tensor | None = None
 
 
 class Sampler(ABC):
@@ -76,6 +80,10 @@ class Sampler(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of ``state``."""
 
+    def settings(self) -> dict[str, Any]:
+        """Constructor arguments by name, for model files."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
     @abstractmethod
     def init(self, model: Model, v: Tensor) -> SamplerState:
         """State of chains that stand at `v`; build it anew when parameters have changed."""
@@ -106,17 +114,23 @@ class Sampler(ABC):
         v : (batch, ...)
             Where the chains end.
         metrics : dict
-            For samplers that may reject: ``acceptance``, the share of accepted moves, and
-            ``stuck``, the share of chains that never moved; rows without any move do not count.
+            For samplers that may reject: ``acceptance``, the share of accepted proposals, and
+            ``stuck``, the share of chains that accepted none; rows without any move do not
+            count. For tempering also ``swap_rate``. Nothing after 0 steps.
         """
         model = model.frozen(v)
         state = self.init(model, v)
-        accepted = []
+        accepted, swapped = [], []
         for _ in range(steps):
             state = self.step(model, state, generator)
             if state.accepted is not None:
                 accepted.append(state.accepted)
-        return state.v, _acceptance(torch.stack(accepted), state.movable) if accepted else {}
+            if state.swapped is not None:
+                swapped.append(state.swapped)
+        metrics = _acceptance(torch.stack(accepted), state.movable) if accepted else {}
+        if swapped:
+            metrics["swap_rate"] = torch.stack(swapped).mean()
+        return state.v, metrics
 
 
 def _acceptance(accepted: Tensor, movable: Tensor | None) -> dict[str, Tensor]:
@@ -181,7 +195,10 @@ class MetropolisSampler(Sampler):
         return SamplerState(v, free_energy, gradient, self.tabulate(v, gradient))
 
     def log_acceptance(self, state: SamplerState, proposed: SamplerState) -> Tensor:
-        """Logarithm (batch,) of the acceptance probability, at most 0."""
+        """Logarithm (batch,) of the acceptance probability, at most 0.
+
+        NaN, where neither state can be proposed from the other, is a rejection.
+        """
         gain = (_energy(state) - _energy(proposed)) / self.temperature
         correction = self.log_proposal(proposed, state) - self.log_proposal(state, proposed)
         return (gain + correction).clamp(max=0)

@@ -26,6 +26,7 @@ _REGISTRIES: dict[str, dict[str, type]] = {
     "model": MODELS,
     "solver": dict(SOLVERS),
     "sampler": SAMPLERS,
+    "kernel": SAMPLERS,
 }
 _ARRAYS = (
     "class_map_",
@@ -121,8 +122,7 @@ def _encode(name: str, value: Any) -> Any:
             raise ArgumentError(_refusal(name, value))
         if isinstance(value, Model):
             return {_OBJECT: type(value).__name__, "content": value.to_content()}
-        settings = value.settings() if isinstance(value, Solver) else dict(vars(value))
-        encoded = {key: _encode(key, item) for key, item in settings.items()}
+        encoded = {key: _encode(key, item) for key, item in value.settings().items()}
         return {_OBJECT: type(value).__name__, "settings": encoded}
     if isinstance(value, type):
         if _REGISTRIES.get(name, {}).get(value.__name__) is not value:

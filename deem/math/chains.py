@@ -32,11 +32,9 @@ def effective_sample_size(series: Tensor) -> Tensor:
     centred = series.double() - series.double().mean()
     spectrum = torch.fft.rfft(centred, 2 * steps, dim=0)
     autocovariance = torch.fft.irfft(spectrum.abs().square(), dim=0)[:steps].mean(1)
-    autocovariance = autocovariance / torch.arange(steps, 0, -1).to(autocovariance)
-    pairs = autocovariance[: steps // 2 * 2].reshape(-1, 2).sum(1) / autocovariance[0].clamp(
-        min=1e-300
-    )
+    autocovariance = autocovariance / torch.arange(steps, 0, -1, device=series.device)
+    variance = autocovariance[0]
+    pairs = autocovariance[: steps // 2 * 2].reshape(-1, 2).sum(1)
     positive = (pairs > 0).to(pairs).cumprod(0)
-    time = (2 * (pairs * positive).sum() - 1).clamp(1, steps)
-    time = torch.where(autocovariance[0] > 0, time, float(steps))
-    return steps * chains / time
+    time = 2 * (pairs * positive).sum() / variance - 1
+    return steps * chains / torch.where(variance > 0, time, float(steps)).clamp(1, steps)

@@ -120,10 +120,10 @@ def draw_one_hot(probs: Tensor, generator: torch.Generator) -> Tensor:
     threshold = total * torch.rand(
         total.shape, generator=generator, dtype=probs.dtype, device=probs.device
     )
-    # Comparisons in place of an index: reductions over few categories are slow.
+    # Comparisons in place of an index: reductions over few categories are slow. They are counted,
+    # because parallel sums need not rise.
     reached = cumulative > threshold
-    before = torch.nn.functional.pad(reached[..., :-1], (1, 0))
-    return (reached & ~before).to(probs)
+    return (reached & (reached.cumsum(-1, dtype=torch.int32) == 1)).to(probs)
 
 
 def _draw_category(probs: Tensor, generator: torch.Generator) -> Tensor:

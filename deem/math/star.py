@@ -45,6 +45,12 @@ class StarStates(Distribution):
         codes = torch.cat([chosen[:, None], states], 1)
         return one_hot(codes, self.event_shape[1]).to(self.class_log)
 
+    def tempered(self, temperature: float) -> "StarStates":
+        """Every joint state by its probability to the power ``1 / temperature``, normalised."""
+        unit_logits = self.unit_log / temperature
+        class_logits = self.class_log / temperature + unit_logits.logsumexp(2).sum(1)
+        return StarStates(class_logits, unit_logits)
+
     def log_prob(self, value: Tensor) -> Tensor:
         """(batch,): log-probability of joint states, in nats."""
         first = value[:, 0]

@@ -1,9 +1,14 @@
 """Kernels that move chains of votes, one a file, and the one dictionary of their names."""
 
 from deem.core.sampler import Sampler
+from deem.samplers.dlp import DiscreteLangevin
 from deem.samplers.gibbs import Gibbs
+from deem.samplers.gwg import GibbsWithGradients
+from deem.samplers.tempering import ParallelTempering
 
-__all__ = ["SAMPLERS", "Gibbs"]
+__all__ = ["SAMPLERS", "DiscreteLangevin", "Gibbs", "GibbsWithGradients", "ParallelTempering"]
 
-SAMPLERS: dict[str, type[Sampler]] = {"Gibbs": Gibbs}
+SAMPLERS: dict[str, type[Sampler]] = {
+    cls.__name__: cls for cls in (Gibbs, GibbsWithGradients, DiscreteLangevin, ParallelTempering)
+}
 """Samplers by name, for files and for the contract tests."""

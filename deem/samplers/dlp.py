@@ -11,13 +11,13 @@ from torch import Tensor
 from deem.core.model import Model
 from deem.core.sampler import SamplerState
 from deem.math.random import draw_one_hot
-from deem.samplers.categorical import CategoricalSampler
+from deem.samplers.categorical import CategoricalSampler, log_moves, row_sum
 from deem.utils.exception import ArgumentError
 
 __all__ = ["DiscreteLangevin"]
 
 _SUREST = 80.0
-"""Nats."""
+"""Nats for or against a move; a surer proposal would gain nothing, and could overflow."""
 
 _SMALLEST, _LARGEST = 0.02, 50.0
 """Step sizes between which tuning stays."""
@@ -78,19 +78,15 @@ class DiscreteLangevin(CategoricalSampler):
         """Only the adjusted kernel leaves the target invariant."""
         return self.adjusted
 
-    def tabulate(self, v: Tensor, gradient: Tensor | None) -> Tensor:
-        assert gradient is not None  # noqa: S101
-        logits = self.log_gain(v, gradient) / 2 - (1 - v) / self.step_size
-        # A proposal that is surer than this would gain nothing, and could overflow.
-        logits = logits.clamp(max=_SUREST)
-        return logits - logits.exp().cumsum(-1)[..., -1:].log()
+    def moves(self, v: Tensor, half_gain: Tensor) -> Tensor:
+        logits = (half_gain - (1 - v) / self.step_size).clamp(-_SUREST, _SUREST)
+        return logits - row_sum(logits.exp()).log()
 
     def propose(self, state: SamplerState, generator: torch.Generator) -> Tensor:
-        v, moves = state.v, _moves(state)
-        return draw_one_hot(moves.exp(), generator) * (v.cumsum(-1)[..., -1:])
+        return draw_one_hot(log_moves(state).exp(), generator) * row_sum(state.v)
 
     def log_proposal(self, state: SamplerState, proposed: SamplerState) -> Tensor:
-        return (_moves(state) * proposed.v).flatten(1).sum(1)
+        return torch.linalg.vecdot(log_moves(state).flatten(1), proposed.v.flatten(1))
 
     def accepts(
         self, state: SamplerState, proposed: SamplerState, generator: torch.Generator
@@ -121,8 +117,3 @@ class DiscreteLangevin(CategoricalSampler):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.step_size, self._tuned = state["step_size"], state["tuned"]
-
-
-def _moves(state: SamplerState) -> Tensor:
-    assert state.log_moves is not None  # noqa: S101
-    return state.log_moves

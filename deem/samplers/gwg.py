@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor
+from torch.linalg import vecdot
 
 from deem.core.sampler import SamplerState
-from deem.math.random import draw_one_hot
-from deem.samplers.categorical import CategoricalSampler
+from deem.samplers.categorical import CategoricalSampler, log_moves, row_sum
 
 __all__ = ["GibbsWithGradients"]
 
@@ -32,28 +32,21 @@ class GibbsWithGradients(CategoricalSampler):
        scalable sampling for discrete distributions, algorithm 1.
     """
 
-    def tabulate(self, v: Tensor, gradient: Tensor | None) -> Tensor:
-        assert gradient is not None  # noqa: S101
-        possible = (v.sum(-1, keepdim=True) > 0) & (v == 0)
-        half = (self.log_gain(v, gradient) / 2).masked_fill(~possible, -torch.inf).flatten(1)
-        # A row without any move would have no distribution; it is never read.
-        none = half.isneginf().all(1, keepdim=True)
-        return half.masked_fill(none, 0.0).log_softmax(1).masked_fill(none, -torch.inf)
+    def moves(self, v: Tensor, half_gain: Tensor) -> Tensor:
+        logits = torch.where(v < row_sum(v), half_gain, -torch.inf).flatten(1)
+        # The last move is to stay, which only a row without any other move does.
+        stay = torch.where(logits.amax(1, keepdim=True).isneginf(), 0.0, -torch.inf).to(v)
+        return torch.cat([logits, stay], 1).log_softmax(1)
 
     def propose(self, state: SamplerState, generator: torch.Generator) -> Tensor:
-        v, moves = state.v, _moves(state)
-        move = draw_one_hot(moves.exp(), generator).reshape(v.shape)
-        return v * (1 - move.cumsum(-1)[..., -1:]) + move
+        v, cumulative = state.v, log_moves(state).exp().cumsum(1)
+        uniform = torch.rand(len(v), 1, generator=generator, dtype=v.dtype, device=v.device)
+        chosen = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+        move = torch.zeros_like(cumulative).scatter_(1, chosen, 1.0)[:, :-1].reshape(v.shape)
+        return v * (1 - row_sum(move)) + move
 
     def log_proposal(self, state: SamplerState, proposed: SamplerState) -> Tensor:
-        gained = (proposed.v * (1 - state.v)).flatten(1)
-        n_moved = gained.sum(1)
-        moves = _moves(state)
-        log = moves.masked_fill(gained == 0, 0.0).sum(1)
-        log = log.masked_fill(n_moved != 1, -torch.inf)
-        return log.masked_fill((n_moved == 0) & moves.isneginf().all(1), 0.0)
-
-
-def _moves(state: SamplerState) -> Tensor:
-    assert state.log_moves is not None  # noqa: S101
-    return state.log_moves
+        old, new, moves = state.v.flatten(1), proposed.v.flatten(1), log_moves(state)
+        gained = vecdot(new, new) - vecdot(old, new)
+        chosen = torch.where(gained == 1, (new - old).argmax(1), moves.shape[1] - 1)
+        return moves.gather(1, chosen.unsqueeze(1)).squeeze(1)

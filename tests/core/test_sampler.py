@@ -27,9 +27,26 @@ def test_run_takes_the_steps_and_averages_acceptance():
     assert metrics == {"acceptance": 0.5, "stuck": 0.5}
 
 
-def test_metropolis_refuses_a_temperature_of_zero():
-    with pytest.raises(ArgumentError, match=r"temperature=0; it must be above 0"):
-        UniformMove(temperature=0)
+@pytest.mark.parametrize("value", [0, -1.0, float("nan")])
+def test_metropolis_refuses_temperatures_that_are_not_above_zero(value):
+    with pytest.raises(ArgumentError, match=rf"temperature={value}; it must be above 0"):
+        UniformMove(temperature=value)
+
+
+def test_settings_are_the_constructor_arguments():
+    assert Countdown().settings() == {}
+    assert UniformMove(2.0).settings() == {"temperature": 2.0}
+
+
+def test_moves_that_neither_side_can_propose_are_rejected():
+    class Impossible(UniformMove):
+        def log_proposal(self, state, proposed):
+            return torch.full_like(state.free_energy, -torch.inf)
+
+    model, v = OneCoinIRBM(2, 3), torch.eye(3)[None, :2].repeat(50, 1, 1)
+    end, metrics = Impossible().run(model, v, 5, as_generator(0))
+    assert torch.equal(end, v)
+    assert metrics == {"acceptance": 0, "stuck": 1}
 
 
 def test_metropolis_needs_states_with_an_energy():
@@ -42,6 +59,16 @@ def test_metropolis_needs_states_with_an_energy():
 def test_buffer_refuses_shares_outside_the_unit_interval(fresh):
     with pytest.raises(ArgumentError, match="fresh="):
         ChainBuffer(fresh)
+
+
+def test_buffer_restarts_all_replicas_of_a_chain_at_one_row():
+    buffer = ChainBuffer(fresh=0.5)
+    buffer.put(torch.zeros(400, 3, 2))
+    batch = torch.arange(1.0, 6).reshape(5, 1, 1).expand(5, 3, 2)
+    weights = torch.tensor([1.0, 0, 1, 0, 0])
+    chains = buffer.take(batch, as_generator(0), weights)
+    assert set(chains.flatten().tolist()) == {0.0, 1.0, 3.0}
+    assert torch.equal(chains, chains[:, :1, :1].expand_as(chains))
 
 
 def test_buffer_starts_at_the_first_batch_and_copies_it():

@@ -1,13 +1,22 @@
-"""JointStates against enumeration."""
+"""JointStates and tempered distributions against enumeration."""
 
 import math
 from itertools import product
 
 import pytest
 import torch
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Gamma,
+    Independent,
+    Normal,
+    OneHotCategorical,
+)
 
-from deem.math.distributions import JointStates
+from deem.math.distributions import JointStates, tempered
 from deem.math.random import as_generator, draw
+from deem.utils.exception import ArgumentError
 
 STATES = torch.tensor(list(product([0.0, 1.0, 2.0], [0.0, 1.0])), dtype=torch.float64)
 LOGITS = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -71,3 +80,36 @@ def test_gradient_of_log_prob():
     expected = -LOGITS.softmax(-1)
     expected[:, 2] += 1
     torch.testing.assert_close(logits.grad, expected)
+
+
+LISTED = [
+    (Bernoulli(logits=LOGITS[0]), torch.tensor([[0.0], [1.0]]).double().expand(2, 6)),
+    (Categorical(logits=LOGITS), torch.arange(6)[:, None].expand(6, 4)),
+    (OneHotCategorical(logits=LOGITS), torch.eye(6).double()[:, None].expand(6, 4, 6)),
+    (JointStates(LOGITS, STATES), STATES[:, None].expand(6, 4, 2)),
+]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+@pytest.mark.parametrize(("distribution", "values"), LISTED, ids=lambda x: type(x).__name__)
+def test_tempering_takes_a_power_of_every_probability(distribution, values, temperature):
+    expected = (distribution.log_prob(values) / temperature).log_softmax(0)
+    found = tempered(distribution, temperature)
+    torch.testing.assert_close(found.log_prob(values), expected)
+    assert type(found) is type(distribution)
+
+
+def test_a_tempered_normal_has_the_variance_times_the_temperature():
+    found = tempered(Normal(torch.tensor([2.0]), torch.tensor([3.0])), 4.0)
+    assert (found.mean, found.stddev) == (2, 6)
+
+
+def test_independent_units_are_tempered_one_by_one():
+    found = tempered(Independent(OneHotCategorical(logits=LOGITS.reshape(2, 2, 6)), 1), 2.0)
+    assert found.batch_shape == (2,)
+    torch.testing.assert_close(found.mean, (LOGITS.reshape(2, 2, 6) / 2).softmax(-1))
+
+
+def test_unknown_distributions_are_not_tempered():
+    with pytest.raises(ArgumentError, match=r"know Gamma; .* a method tempered\(temperature\)"):
+        tempered(Gamma(torch.ones(1), torch.ones(1)), 2.0)

@@ -13,7 +13,7 @@ from torch.distributions import (
 )
 
 from deem.math.distributions import JointStates
-from deem.math.random import as_generator, draw
+from deem.math.random import as_generator, draw, draw_one_hot
 from deem.utils.exception import ArgumentError
 
 PROBS = torch.tensor([0.05, 0.6, 0.0, 0.35], dtype=torch.float64)
@@ -115,6 +115,35 @@ def test_impossible_and_certain_categories_even_at_the_edges():
 def test_same_generator_same_draw():
     normal = Normal(torch.zeros(5), torch.ones(5))
     assert torch.equal(draw(normal, as_generator(7)), draw(normal, as_generator(7)))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e4])
+def test_one_hot_rows_come_as_often_as_they_should(scale):
+    drawn = draw_one_hot(scale * PROBS.expand(N, 4), as_generator(1))
+    assert torch.equal(drawn.sum(1), torch.ones(N).double())
+    assert distance(drawn.sum(0), PROBS) < BOUND
+    wrong = torch.tensor([0.06, 0.61, 0.0, 0.33], dtype=torch.float64)
+    assert distance(drawn.sum(0), wrong) > 1.3 * BOUND
+
+
+def test_one_hot_rows_without_probability_stay_empty():
+    probs = torch.tensor([[0.0, 0.0, 0.0], [0.0, 2.0, 0.0]]).expand(500, 2, 3)
+    drawn = draw_one_hot(probs, as_generator(0))
+    assert torch.equal(drawn, (probs > 0).float())
+
+
+def test_a_row_is_one_hot_also_where_its_partial_sums_fall(monkeypatch):
+    # As those of parallel sums may, by rounding.
+    falling = torch.tensor([[0.0, 0.6, 0.4, 1.0]])
+    monkeypatch.setattr(torch.Tensor, "cumsum", _once(falling, torch.Tensor.cumsum))
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, 0.5))
+    drawn = draw_one_hot(torch.ones(1, 4), as_generator(0))
+    assert drawn.tolist() == [[0, 1, 0, 0]]
+
+
+def _once(first, then):
+    results = [first]
+    return lambda *args, **kwargs: results.pop() if results else then(*args, **kwargs)
 
 
 def test_unknown_distributions_are_refused():

@@ -40,6 +40,15 @@ def test_log_prob_and_mean_are_those_of_the_listed_states(star):
     torch.testing.assert_close(found.mean, expected)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_tempering_takes_a_power_of_every_joint_probability(star, temperature):
+    codes, one_hot = states()
+    found = star[0].tempered(temperature)
+    expected = (star[1] / temperature).flatten(1).log_softmax(1).T
+    listed = torch.stack([found.log_prob(state.expand(2, 3, 3)) for state in one_hot])
+    torch.testing.assert_close(listed, expected)
+
+
 def test_draws_follow_the_joint_distribution(star):
     found, joint = star
     n = 40_000

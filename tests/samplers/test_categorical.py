@@ -1,0 +1,87 @@
+"""What the gradient-informed kernels share: rows that cannot move, and one gradient a step."""
+
+import pytest
+import torch
+from exact import one_hot_states, partial_states
+from tiny import TINY_MODELS
+
+from deem.math.random import as_generator
+from deem.models import SoftIRBM
+from deem.samplers import DiscreteLangevin, GibbsWithGradients, ParallelTempering
+
+KERNELS = [GibbsWithGradients, DiscreteLangevin]
+SOFT = TINY_MODELS[0]
+every_kernel = pytest.mark.parametrize("kernel", KERNELS)
+
+
+@every_kernel
+def test_rows_without_any_move_stay_and_do_not_count(kernel):
+    model = SOFT.build(1)
+    whole, silent = SOFT.visible, torch.zeros(20, 3, 3).double()
+    end, found = kernel().run(model, torch.cat([silent, whole]), 30, as_generator(0))
+    assert torch.equal(end[:20], silent)
+    # The uniform numbers of the rows differ, so the acceptances agree up to chance.
+    _, alone = kernel().run(model, whole, 30, as_generator(1))
+    assert float(found["acceptance"]) == pytest.approx(float(alone["acceptance"]), abs=0.08)
+    assert found["stuck"] == alone["stuck"] == 0
+
+
+@every_kernel
+def test_one_category_leaves_nothing_to_do(kernel):
+    model, v = SoftIRBM(2, 1).double(), torch.ones(5, 2, 1).double()
+    end, metrics = kernel().run(model, v, 5, as_generator(0))
+    assert torch.equal(end, v)
+    assert metrics == {"acceptance": 0, "stuck": 0}
+
+
+@every_kernel
+def test_stuck_chains_are_those_that_accept_nothing(kernel):
+    model = SOFT.build(1)
+
+    class Never(kernel):
+        def accepts(self, state, proposed, generator):
+            return (torch.arange(len(state.v)) % 4 == 0) & super().accepts(
+                state, proposed, generator
+            )
+
+    _, metrics = Never().run(model, SOFT.visible[:24], 60, as_generator(0))
+    assert metrics["stuck"] == 0.75
+
+
+@pytest.mark.parametrize("make", [*KERNELS, ParallelTempering])
+@pytest.mark.parametrize("steps", [0, 1, 7])
+def test_a_run_takes_one_gradient_a_step_and_one_to_begin_with(make, steps, monkeypatch):
+    model, calls = SOFT.build(1), []
+    original = model.free_energy_and_gradient
+    count = lambda v: calls.append(len(v)) or original(v)  # noqa: E731
+    monkeypatch.setattr(model, "free_energy_and_gradient", count)
+    monkeypatch.setattr(model, "free_energy", model.free_energy)
+    sampler = make()
+    start = sampler.start(SOFT.visible, as_generator(0))
+    sampler.run(model, start, steps, as_generator(0))
+    assert len(calls) == steps + 1
+
+
+@every_kernel
+def test_chains_start_at_a_draw_from_soft_votes(kernel):
+    soft = torch.tensor([[[0.2, 0.8, 0.0], [0.0, 0.0, 0.0]]]).double().expand(20_000, 2, 3)
+    start = kernel().start(soft, as_generator(0))
+    assert start.mean(0).flatten().tolist() == pytest.approx([0.2, 0.8, 0, 0, 0, 0], abs=0.02)
+    assert torch.equal(start[:, 0].sum(-1), torch.ones(20_000).double())
+    hard = partial_states(2, 3)
+    assert torch.equal(kernel().start(hard, as_generator(0)), hard)
+
+
+@every_kernel
+def test_a_temperature_for_every_chain(kernel):
+    model, v = SOFT.build(1), one_hot_states(3, 3)
+    several = kernel()
+    several.temperature = torch.tensor([1.0, 2.0, 5.0]).double().repeat(9)
+    tables = several.init(model, v).log_moves
+    gains = several.log_acceptance(several.init(model, v), several.init(model, v.roll(1, 0)))
+    for row, temperature in enumerate((1.0, 2.0, 5.0)):
+        alone = kernel(temperature=temperature)
+        state = alone.init(model, v)
+        torch.testing.assert_close(tables[row::3], state.log_moves[row::3])
+        expected = alone.log_acceptance(state, alone.init(model, v.roll(1, 0)))
+        torch.testing.assert_close(gains[row::3], expected[row::3], equal_nan=True)
