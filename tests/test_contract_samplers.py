@@ -71,7 +71,7 @@ def flows(sampler, model, v):
     return flow.fill_diagonal_(0)
 
 
-def long_run(make, model, states, device="cpu", dtype=torch.float64, runs=40, chains=1000):
+def long_run(make, model, states, device="cpu", dtype=torch.float64, runs=20, chains=800):
     """Histogram of many chains after they forgot their start, and its effective size.
 
     An odd number of steps a run, because chains of two categories may have period two.
@@ -117,7 +117,7 @@ def test_long_run_histogram_is_the_exact_distribution(make, tiny, dtype, device)
 def test_wrong_kernels_fail_the_histogram(kernel):
     tiny = TINY_MODELS[0]
     model = tiny.build(1)
-    found, size = long_run(kernel, model, tiny.visible)
+    found, size = long_run(kernel, model, tiny.visible, chains=4000)
     expected = tiny.exact(model).log_v.exp().detach().float()
     assert total_variation(found, expected) > 2 * total_variation_bound(expected, size)
 

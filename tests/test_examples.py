@@ -118,8 +118,13 @@ FACTS = {
         lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
     ],
     "samplers/gibbs_chain.py": [
-        lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.06,
+        lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.08,
         falling(r"frequency of a vote: ([\d.]+)"),
+    ],
+    "samplers/langevin_against_gibbs.py": [
+        lambda text: (d := numbers(r"distance ([\d.]+)", text))[2] > 0.5 > 0.05 > sorted(d)[3],
+        lambda text: abs(numbers(r"tuned: accepts ([\d.]+)", text)[0] - 0.574) < 0.1,
+        lambda text: (n := numbers(r"([\d.]+) % of the draws", text))[2] < 2 < n[1] < n[4],
     ],
     "samplers/your_own_sampler.py": [
         lambda text: 0.1 < numbers(r"accepted ([\d.]+)", text)[0] < 0.9,

@@ -116,7 +116,8 @@ class Sampler(ABC):
         metrics : dict
             For samplers that may reject: ``acceptance``, the share of accepted proposals, and
             ``stuck``, the share of chains that accepted none; rows without any move do not
-            count. For tempering also ``swap_rate``. Nothing after 0 steps.
+            count, and where no row has one nothing was rejected. For tempering also
+            ``swap_rate``. Nothing after 0 steps.
         """
         model = model.frozen(v)
         state = self.init(model, v)
@@ -134,13 +135,13 @@ class Sampler(ABC):
 
 
 def _acceptance(accepted: Tensor, movable: Tensor | None) -> dict[str, Tensor]:
-    """Metrics of (steps, batch) accepted moves."""
-    moves = accepted.double().mean(0)
-    movable = torch.ones_like(moves) if movable is None else movable.double()
+    """Metrics of (steps, batch) accepted proposals."""
+    rejected = 1 - accepted.double().mean(0)
+    movable = torch.ones_like(rejected) if movable is None else movable.double()
     total = movable.sum().clamp(min=1)
     return {
-        "acceptance": (moves * movable).sum() / total,
-        "stuck": ((moves == 0) * movable).sum() / total,
+        "acceptance": 1 - (rejected * movable).sum() / total,
+        "stuck": ((rejected == 1) * movable).sum() / total,
     }
 
 

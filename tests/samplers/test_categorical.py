@@ -4,6 +4,7 @@ import pytest
 import torch
 from exact import one_hot_states, partial_states
 from tiny import TINY_MODELS
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from deem.math.random import as_generator
 from deem.models import SoftIRBM
@@ -31,7 +32,7 @@ def test_one_category_leaves_nothing_to_do(kernel):
     model, v = SoftIRBM(2, 1).double(), torch.ones(5, 2, 1).double()
     end, metrics = kernel().run(model, v, 5, as_generator(0))
     assert torch.equal(end, v)
-    assert metrics == {"acceptance": 0, "stuck": 0}
+    assert metrics == {"acceptance": 1, "stuck": 0}
 
 
 @every_kernel
@@ -55,11 +56,36 @@ def test_a_run_takes_one_gradient_a_step_and_one_to_begin_with(make, steps, monk
     original = model.free_energy_and_gradient
     count = lambda v: calls.append(len(v)) or original(v)  # noqa: E731
     monkeypatch.setattr(model, "free_energy_and_gradient", count)
-    monkeypatch.setattr(model, "free_energy", model.free_energy)
     sampler = make()
     start = sampler.start(SOFT.visible, as_generator(0))
     sampler.run(model, start, steps, as_generator(0))
     assert len(calls) == steps + 1
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails where the host would have to wait for a number of the device."""
+
+    waits = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "is_nonzero")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        assert name not in self.waits, name
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("make", [*KERNELS, ParallelTempering])
+def test_the_host_never_waits_for_the_device(make):
+    model, sampler = SOFT.build(1), make()
+    start = sampler.start(SOFT.visible, as_generator(0))
+    with NoWaiting():
+        end, metrics = sampler.run(model, start, 3, as_generator(0))
+        sampler.adapt(metrics["acceptance"])
+        sampler.run(model, end, 3, as_generator(0))
+
+
+def test_waiting_is_noticed():
+    with NoWaiting(), pytest.raises(AssertionError, match="_local_scalar_dense"):
+        bool(torch.ones(3).sum() > 0)
 
 
 @every_kernel
