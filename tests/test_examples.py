@@ -113,6 +113,10 @@ FACTS = {
         has("no votes at all -0.0000", "class prior: True"),
     ],
     "models/recover_confusions.py": [falling(r"probability ([\d.]+)")],
+    "models/stacked.py": [
+        rising(r"accuracy ([\d.]+)"),
+        lambda text: (found := numbers(r"(-[\d.]+) nats", text))[1] < found[2],
+    ],
     "models/subclasses.py": [
         rising(r"(-[\d.]+) nats"),
         lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
@@ -135,6 +139,21 @@ FACTS = {
         lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[0] == found[1] < 1,
         lambda text: (found := numbers(r"accuracy ([\d.]+)", text))[2] < found[3] - 0.01,
         lambda text: text.rpartition("the evidence")[2].count("\n") >= 5,
+    ],
+    "visual/chains.py": [
+        has("target 0.574)', 'chains that never moved', 'effective draws'", "'traces.png'"),
+        lambda text: min(numbers(r": ([\d.]+) of the draws", text)) > 0.1,
+    ],
+    "visual/energies.py": [
+        lambda text: abs(numbers(r"of the data (-?[\d.]+) nats", text)[0]) < 0.1,
+        lambda text: (found := numbers(r"([\d.]+) times", text))[0] < 1.1 < 1.2 < found[1],
+    ],
+    "visual/layers.py": [
+        has("saved layers.png"),
+        lambda text: (
+            min((found := numbers(r"vote: ([\d.]+), ([\d.]+), ([\d.]+)", text))[3:]) > 0.8
+            and max(found[1:3]) < 0.5
+        ),
     ],
     "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
     "visual/convergence.py": [

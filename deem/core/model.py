@@ -109,6 +109,10 @@ class Model(nn.Module, ABC):
         """
         return self
 
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Groups of parameters for a torch optimizer, each with its learning rate."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
     def redraw(self, generator: torch.Generator) -> None:
         """Draw anew what is random in the model itself, held fixed in both phases of an update."""
 

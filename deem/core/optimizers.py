@@ -18,8 +18,8 @@ SCHEDULERS = ("none", "cosine", "step", "onecycle", "lookahead")
 
 
 def make_optimizer(
-    optimizer: str | Callable[[Iterable[Tensor]], Optimizer],
-    parameters: Iterable[Tensor],
+    optimizer: str | Optimizer | Callable[[Iterable[Any]], Optimizer],
+    parameters: Iterable[Any],
     learning_rate: float,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
@@ -28,14 +28,16 @@ def make_optimizer(
 
     Parameters
     ----------
-    optimizer : str or callable
-        "sgd", "adam", "adamw", "rmsprop", or a callable that takes the parameters and returns a
-        torch optimizer of its own settings.
-    parameters : iterable of Tensor
-        What is optimised.
+    optimizer : str, callable or Optimizer
+        "sgd", "adam", "adamw", "rmsprop", a callable that takes the parameters and returns a
+        torch optimizer of its own settings, or an optimizer of these parameters.
+    parameters : iterable of Tensor, or of dict
+        What is optimised; dicts are groups in the sense of torch.
     learning_rate, momentum, weight_decay : float
         At least 0; momentum acts on sgd and rmsprop, below 1.
     """
+    if isinstance(optimizer, Optimizer):
+        return _own(optimizer, parameters)
     if callable(optimizer):
         return optimizer(parameters)
     check_choice("optimizer", optimizer, OPTIMIZERS)
@@ -48,17 +50,30 @@ def make_optimizer(
     return adam(parameters, **common)
 
 
+def _own(optimizer: Optimizer, parameters: Iterable[Tensor]) -> Optimizer:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if any(id(p) not in held for p in parameters):
+        raise ArgumentError(
+            f"optimizer={type(optimizer).__name__} holds other tensors than the parameters of the "
+            "model; pass a callable that makes it, such as "
+            f"functools.partial(torch.optim.{type(optimizer).__name__}, lr=0.01)."
+        )
+    return optimizer
+
+
 def make_scheduler(
-    scheduler: str | Callable[[Optimizer], Any] | None, optimizer: Optimizer, epochs: int
+    scheduler: str | lr_scheduler.LRScheduler | Callable[[Optimizer], Any] | None,
+    optimizer: Optimizer,
+    epochs: int,
 ) -> Any:
     """Schedule that is stepped once an epoch, or None.
 
     Parameters
     ----------
-    scheduler : str, callable or None
+    scheduler : str, callable, LRScheduler or None
         None or "none"; "cosine" (to zero over the epochs), "step" (divided by 10 after each third
-        of the epochs), "onecycle" (peak at the optimizer's rate), "lookahead"; or a callable that
-        takes the optimizer and returns a torch scheduler.
+        of the epochs), "onecycle" (peak at the optimizer's rate), "lookahead"; a callable that
+        takes the optimizer and returns a torch scheduler; or a scheduler of this optimizer.
     optimizer : Optimizer
         What is scheduled.
     epochs : int
@@ -66,6 +81,13 @@ def make_scheduler(
     """
     if scheduler is None or scheduler == "none":
         return None
+    if isinstance(scheduler, lr_scheduler.LRScheduler):
+        if scheduler.optimizer is not optimizer:
+            raise ArgumentError(
+                f"scheduler={type(scheduler).__name__} belongs to another optimizer; pass a "
+                "callable that takes the optimizer and makes it."
+            )
+        return scheduler
     if callable(scheduler):
         return scheduler(optimizer)
     check_choice("scheduler", scheduler, SCHEDULERS)
@@ -74,8 +96,8 @@ def make_scheduler(
     if scheduler == "step":
         return lr_scheduler.StepLR(optimizer, max(epochs // 3, 1))
     if scheduler == "onecycle":
-        peak = optimizer.param_groups[0]["lr"]
-        return lr_scheduler.OneCycleLR(optimizer, peak, total_steps=max(epochs, 1) + 1)
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        return lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=max(epochs, 1) + 1)
     return Lookahead(optimizer)
 
 

@@ -18,12 +18,16 @@ from deem.core.sampler import ChainBuffer, Sampler
 from deem.core.votes import Votes
 from deem.math.chains import effective_sample_size
 from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError, IntractableError, ShapeError
+from deem.utils.exception import ArgumentError, IntractableError, ShapeError, StuckChainsWarning
+from deem.utils.warning import warn
 
 if TYPE_CHECKING:
     from deem.core.model import BipartiteModel, Model
 
 __all__ = ["SOLVERS", "ContrastiveDivergence", "ExactEM", "ExactGradient", "Solver"]
+
+_MOVING = 0.01
+"""Share of accepted moves below which chains count as stuck."""
 
 _TRACE, _SHORTEST_TRACE = 64, 16
 """Updates that the mixing of persistent chains is judged by: at most, at least."""
@@ -63,6 +67,9 @@ class Solver(ABC):
     def finished(self, history: History) -> bool:
         """Whether the stopping rule holds."""
         return False
+
+    def finish(self, history: History) -> None:
+        """Warn of what went wrong, once the training is over."""
 
     def state(self) -> dict[str, Any]:
         """Everything an exact resume needs beyond the model."""
@@ -330,8 +337,13 @@ class ContrastiveDivergence(_Stepped):
                 "pass a sampler."
             )
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        named = isinstance(self.optimizer, str)
         self._optimizer = make_optimizer(
-            self.optimizer, self._parameters, self.learning_rate, self.momentum, self.weight_decay
+            self.optimizer,
+            _groups(model, self.learning_rate) if named else self._parameters,
+            self.learning_rate,
+            self.momentum,
+            self.weight_decay,
         )
         self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
         self._buffer = ChainBuffer(self.fresh)
@@ -365,6 +377,17 @@ class ContrastiveDivergence(_Stepped):
     def end_epoch(self) -> dict[str, Tensor]:
         super().end_epoch()
         return self._mixing()
+
+    def finish(self, history: History) -> None:
+        if history.get("acceptance", [1.0])[-1] >= _MOVING:
+            return
+        text = (
+            f"only {100 * history['acceptance'][-1]:.2g} % of the moves of "
+            f"{type(self.sampler).__name__} were accepted in the last epoch, so its chains hardly "
+            "move; use smaller steps, a lower learning rate, or another sampler."
+        )
+        history.settings["stuck_chains"] = text
+        warn(text, StuckChainsWarning)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -439,6 +462,15 @@ def as_visible(data: Tensor | Votes, model: Model) -> Tensor:
     if isinstance(data, Votes):
         return data.one_hot(dtype=model.dtype, device=model.device)
     return data.to(device=model.device, dtype=model.dtype)
+
+
+def _groups(model: Model, learning_rate: float) -> list[dict[str, Any]]:
+    """Groups of the parameters that are trained."""
+    trained = [
+        {**group, "params": [p for p in group["params"] if p.requires_grad]}
+        for group in model.parameter_groups(learning_rate)
+    ]
+    return [group for group in trained if group["params"]]
 
 
 def _weighted(values: Tensor, weights: Tensor | None) -> Tensor:

@@ -251,6 +251,7 @@ def train(
             callback.on_start(training)
             started.append(callback)
         _run_epochs(training, batch_size, callbacks)
+        solver.finish(training.history)
     finally:
         model.train(was_training)
         _end(training, started)

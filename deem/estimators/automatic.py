@@ -26,6 +26,8 @@ _OPEN: dict[str, tuple[Any, ...]] = {
     "solver": ("auto", "exact"),
     "init_method": (None,),
     "n_restarts": (None, 1),
+    "use_preprocessing": (False,),
+    "sampler": ("auto", "gibbs"),
 }
 
 

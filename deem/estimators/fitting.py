@@ -25,13 +25,15 @@ from deem.estimators.alignment import (
 )
 from deem.estimators.health import warn_about_copies, warn_about_training, warn_about_votes
 from deem.estimators.plan import Plan, as_numbers, make_plan
+from deem.estimators.rescue import fit_guarded
 from deem.estimators.selecting import with_chosen_model
 from deem.estimators.state import calibrate, fitted_state
 from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator
-from deem.models.consensus import ConsensusModel
+from deem.models.consensus import ConsensusModel, StartsFromVotes
 from deem.models.initialization import initialise
 from deem.models.latent_class import LatentClassModel
+from deem.models.multinomial import MultinomialIRBM
 from deem.models.tempered import TemperedIRBM
 from deem.selection.choice import Choice
 from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
@@ -269,18 +271,20 @@ def fit_plan(
         seed = int(seeds[index])
         model, solver = copy.deepcopy(plan.model), copy.deepcopy(plan.solver)
         method = None
-        if isinstance(model, ConsensusModel):
+        if isinstance(model, StartsFromVotes):
             # Equal rows are merged there, and the solver finds the statistics of the start.
-            method = _start(model, model.as_votes(data), plan, use_weighted, index, seed)
-        model.fit(
-            data,
-            epochs=plan.epochs,
-            batch_size=plan.batch_size,
-            solver=solver,
-            random_state=seed,
-            callbacks=callbacks,
-            verbose=verbose and index == 0,
-        )
+            rows = model.as_votes(data) if isinstance(model, ConsensusModel) else votes
+            method = _start(model, rows, plan, use_weighted, index, seed)
+        settings: dict[str, Any] = {
+            "epochs": plan.epochs,
+            "batch_size": plan.batch_size,
+            "callbacks": callbacks,
+            "verbose": verbose and index == 0,
+        }
+        if isinstance(model, MultinomialIRBM):
+            model = fit_guarded(model, data, solver, votes, seed=seed, **settings)
+        else:
+            model.fit(data, solver=solver, random_state=seed, **settings)
         model.history.settings["init_method"] = method
         return model
 
@@ -291,7 +295,7 @@ def fit_plan(
 
 
 def _start(
-    model: ConsensusModel, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
+    model: StartsFromVotes, votes: Votes, plan: Plan, use_weighted: bool, index: int, seed: int
 ) -> str | None:
     """Give the model its start; return the method, None if its own parameters stay."""
     if plan.init_method is not None:
@@ -301,7 +305,7 @@ def _start(
         method = "mv_rand" if same else plan.init_method
         initialise(model, votes, method, use_weighted=use_weighted, random_state=seed)
         return method
-    if plan.solver.full_batch:
+    if plan.solver.full_batch and isinstance(model, ConsensusModel):
         # The prior of exact training takes state k for class k.
         model.rename_classes(torch.from_numpy(np.argsort(solve_map(model, votes))))
     return None

@@ -8,8 +8,10 @@ from typing import Any
 
 from deem.core.model import LatentModel
 from deem.core.solvers import ExactEM, Solver
-from deem.estimators.automatic import leaves_model_open
-from deem.models.consensus import ConsensusModel
+from deem.estimators.automatic import is_value, leaves_model_open
+from deem.models.consensus import ConsensusModel, StartsFromVotes
+from deem.models.multinomial import MultinomialIRBM
+from deem.samplers import Gibbs
 from deem.utils.exception import UnusedParameterWarning
 from deem.utils.warning import warn
 
@@ -27,6 +29,17 @@ _STOCHASTIC: dict[str, Any] = {
     "scheduler": None,
     "weight_decay": 0.0,
     "sampler": "auto",
+    "sampler_steps": 5,
+    "sampler_oh_mode": False,
+}
+_OF_LAYERS: dict[str, Any] = {
+    "preprocessing_layers": None,
+    "preprocessing_layer_widths": None,
+    "preprocessing_activation": None,
+    "preprocessing_init": "identity",
+    "preprocessing_one_hot": False,
+    "preprocessing_use_softmax": True,
+    "preprocessing_jitter": 0.005,
 }
 _OF_CONSENSUS_MODELS: dict[str, Any] = {"init_method": None, "use_weighted": True, "hidden_dim": 1}
 _WITHOUT_MOMENTUM = ("adam", "adamw")
@@ -54,6 +67,8 @@ def warn_about_unused(
         As in ``DEEM.fit``.
     """
     _warn_about_solver(params, solver)
+    _warn_about_chains(params, solver)
+    _warn_about_layers(params, model)
     _warn_about_restarts(params, model, solver, init_method)
     _warn_about_automatic(params)
     is_instance = isinstance(params["model"], LatentModel)
@@ -63,7 +78,7 @@ def warn_about_unused(
     elif consensus and "hidden_dim" not in inspect.signature(type(model)).parameters:
         name = type(model).__name__
         _warn(_set(params, {"hidden_dim": 1}), f"{name} has none", "leave it out")
-    if not consensus:
+    if not isinstance(model, StartsFromVotes):
         names = _set(params, {k: v for k, v in _OF_CONSENSUS_MODELS.items() if k != "hidden_dim"})
         if not is_instance:
             names += _set(params, {"hidden_dim": 1})
@@ -96,6 +111,33 @@ def _warn_about_solver(params: Mapping[str, Any], solver: Solver) -> None:
         _warn(_set(params, {"momentum": None}), f"{params['optimizer']} has none", cure)
 
 
+def _warn_about_chains(params: Mapping[str, Any], solver: Solver) -> None:
+    if solver.full_batch or isinstance(params["solver"], Solver):
+        return
+    sampler = getattr(solver, "sampler", None)
+    if sampler is None or isinstance(sampler, Gibbs):
+        names = _set(params, {"sampler_steps": 5, "sampler_oh_mode": False})
+        _warn(names, "Gibbs sweeps do not use it", 'pass cd_k, or sampler="dlp" or "gwg"')
+    else:
+        _warn(_set(params, {"cd_k": 10}), "it counts Gibbs sweeps", "pass sampler_steps")
+
+
+def _warn_about_layers(params: Mapping[str, Any], model: LatentModel) -> None:
+    names = _set(params, _OF_LAYERS)
+    if isinstance(params["model"], LatentModel):
+        names += _set(params, {"use_preprocessing": False})
+        _warn(names, "a model instance has its own", "pass the class")
+    elif not isinstance(model, MultinomialIRBM):
+        names += _set(params, {"use_preprocessing": False})
+        cure = "pass use_preprocessing=True as well"
+        if params["model"] is not None:
+            cure = 'leave out model, or pass model="MultinomialIRBM"'
+        _warn(names, f"{type(model).__name__} has no layers", cure)
+    elif "preprocessing_activation" in names and not params["preprocessing_use_softmax"]:
+        cure = "pass preprocessing_use_softmax=True"
+        _warn(["preprocessing_activation"], "the layers have no activation", cure)
+
+
 def _warn_about_automatic(params: Mapping[str, Any]) -> None:
     if not params["auto_hyperparameters"]:
         names = _set(params, {"model_dir": None})
@@ -118,7 +160,11 @@ def _warn_about_restarts(
 def _set(params: Mapping[str, Any], unset: Mapping[str, Any]) -> list[str]:
     """Names of the parameters that differ from the value that means "not set"."""
     no_schedule = {"scheduler"} if params["scheduler"] == "none" else set()
-    return [name for name in unset if params[name] != unset[name] and name not in no_schedule]
+    return [
+        name
+        for name in unset
+        if not is_value(params[name], unset[name]) and name not in no_schedule
+    ]
 
 
 def _warn(names: list[str], reason: str, cure: str) -> None:

@@ -1,11 +1,10 @@
 """Activations of multinomial layers, along the last axis."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
-from entmax import entmax15, entmax_bisect, sparsemax
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,7 +40,9 @@ def pull_back(alpha: float, probs: Tensor, gradient: Tensor) -> Tensor:
         slope = torch.where(probs > 0, probs, 1).pow(2 - alpha) * (probs > 0)
     pulled = slope * gradient
     # Cumulative sums, because reductions over few categories are slow.
-    share = pulled.cumsum(-1)[..., -1:] / slope.cumsum(-1)[..., -1:]
+    # A missing output, all zeros, has no slope and no gradient.
+    total = slope.cumsum(-1)[..., -1:]
+    share = pulled.cumsum(-1)[..., -1:] / total.clamp(min=torch.finfo(total.dtype).tiny)
     return torch.addcmul(pulled, slope, share, value=-1)
 
 
@@ -50,7 +51,7 @@ class _Entmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, name: str) -> Tensor:
-        probs = _FORWARD[name](logits, dim=-1)
+        probs = _library(name)(logits, dim=-1)
         ctx.save_for_backward(probs)
         ctx.alpha = SIMPLEX[name]
         return probs
@@ -60,11 +61,14 @@ class _Entmax(torch.autograd.Function):
         return pull_back(ctx.alpha, ctx.saved_tensors[0], gradients[0]), None
 
 
-_FORWARD: dict[str, Callable[..., Tensor]] = {
-    "sparsemax": sparsemax,
-    "entmax": entmax15,
-    "ultramax": partial(entmax_bisect, alpha=3.0),
-}
+@cache
+def _library(name: str) -> Callable[..., Tensor]:
+    # imported late, as only deep models need it
+    import entmax
+
+    if name == "ultramax":
+        return partial(entmax.entmax_bisect, alpha=SIMPLEX[name])
+    return entmax.sparsemax if name == "sparsemax" else entmax.entmax15
 
 
 def _entmax(name: str) -> Callable[[Tensor], Tensor]:
@@ -72,7 +76,7 @@ def _entmax(name: str) -> Callable[[Tensor], Tensor]:
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    **{name: _entmax(name) for name in _FORWARD},
+    **{name: _entmax(name) for name in SIMPLEX if name != "softmax"},
     "softmax": partial(functional.softmax, dim=-1),
     "relu": functional.relu,
     "gelu": functional.gelu,

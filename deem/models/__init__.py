@@ -5,7 +5,9 @@ from deem.models.context import ContextIRBM
 from deem.models.difficulty import DifficultyIRBM
 from deem.models.group import GroupIRBM
 from deem.models.irbm import BinaryIRBM, SoftIRBM
+from deem.models.multinomial import MultinomialIRBM
 from deem.models.one_coin import OneCoinIRBM
+from deem.models.stacked import StackedIRBM
 from deem.models.subclass import SubclassIRBM
 from deem.models.tempered import TemperedIRBM
 
@@ -15,8 +17,10 @@ __all__ = [
     "ContextIRBM",
     "DifficultyIRBM",
     "GroupIRBM",
+    "MultinomialIRBM",
     "OneCoinIRBM",
     "SoftIRBM",
+    "StackedIRBM",
     "SubclassIRBM",
     "TemperedIRBM",
 ]
@@ -30,5 +34,7 @@ MODELS: dict[str, type[Model]] = {
     "DifficultyIRBM": DifficultyIRBM,
     "GroupIRBM": GroupIRBM,
     "TemperedIRBM": TemperedIRBM,
+    "MultinomialIRBM": MultinomialIRBM,
+    "StackedIRBM": StackedIRBM,
 }
 """Models by name, for the estimator, for files and for the contract tests."""

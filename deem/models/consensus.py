@@ -9,65 +9,33 @@ import torch
 from torch import Tensor
 
 from deem.core.dataset import Dataset
+from deem.core.model import LatentModel
 from deem.core.votes import Votes
 from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts, checked_class_prior
 from deem.utils.constants import EPSILON
 
-__all__ = ["START_NOISE", "ConsensusModel"]
+__all__ = ["START_NOISE", "ConsensusModel", "StartsFromVotes"]
 
 START_NOISE = 0.01
 """Standard deviation of what tells states apart that would stay equal, in nats."""
 
 
-class ConsensusModel(LatentClassModel):
-    """A latent class model with pseudo-counts, a class prior and starts from the vote.
-
-    You write, beside what `LatentClassModel` asks for, ``start_from_energy``, ``rename_classes``
-    and, where one M-step from the shares of the vote is no good start, ``start_from_shares``.
-    `deem.models.initialization.initialise` and the estimator need no more.
-
-    Parameters
-    ----------
-    n_classifiers, n_classes : int
-        At least 1.
-    state_class : (S,) int64 Tensor
-        Class that each joint state stands for, in ascending order, each class equally often;
-        empty if there are too many states to list.
-    pseudo_counts : PseudoCounts, optional
-        Prior of the confusions, for the exact solvers.
-    class_prior : (n_classes,), optional
-        Known class frequencies, summing to one; EM keeps them fixed.
+class StartsFromVotes(LatentModel):
+    """A model that `deem.models.initialization.initialise` and the estimator can start.
 
     Attributes
     ----------
+    hidden_dim : int
+        Hidden units; the class is the first.
     splits_at_random : bool
         Whether starts from the shares of the vote differ by their seed.
-    pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
-        Pseudo-counts of the confusions, vote by class, in votes. ``prepare`` takes them from the
-        data; they are 0 before, and in a loaded model, as model files do not hold them.
-    pseudo_samples : scalar Tensor
-        Pseudo-count of every class, in samples; set like ``pseudo_votes``.
     """
 
+    n_classifiers: int
+    n_classes: int
     hidden_dim: int = 1
     splits_at_random: bool = False
-    pseudo_votes: Tensor
-    pseudo_samples: Tensor
-
-    def __init__(
-        self,
-        n_classifiers: int,
-        n_classes: int,
-        state_class: Tensor,
-        pseudo_counts: Sequence | None,
-        class_prior: Sequence[float] | None,
-    ):
-        super().__init__(n_classifiers, n_classes, state_class)
-        self.pseudo_counts = PseudoCounts(*(pseudo_counts or ())).checked(n_classifiers, n_classes)
-        self.class_prior = checked_class_prior(class_prior, n_classes)
-        self.register_buffer("pseudo_votes", torch.zeros(1, n_classes, n_classes), False)
-        self.register_buffer("pseudo_samples", torch.zeros(()), False)
 
     @abstractmethod
     def start_from_energy(
@@ -88,9 +56,6 @@ class ConsensusModel(LatentClassModel):
         """
 
     @abstractmethod
-    def rename_classes(self, order: Tensor) -> None:
-        """Give class k the states of class ``order[k]``; p(v) stays as it is."""
-
     def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
         """Start as if the class of a sample were distributed as its votes are.
 
@@ -101,6 +66,58 @@ class ConsensusModel(LatentClassModel):
         generator : torch.Generator
             As in ``start_from_energy``.
         """
+
+
+class ConsensusModel(LatentClassModel, StartsFromVotes):
+    """A latent class model with pseudo-counts, a class prior and starts from the vote.
+
+    You write, beside what `LatentClassModel` asks for, ``start_from_energy``, ``rename_classes``
+    and, where one M-step from the shares of the vote is no good start, ``start_from_shares``.
+    `deem.models.initialization.initialise` and the estimator need no more.
+
+    Parameters
+    ----------
+    n_classifiers, n_classes : int
+        At least 1.
+    state_class : (S,) int64 Tensor
+        Class that each joint state stands for, in ascending order, each class equally often;
+        empty if there are too many states to list.
+    pseudo_counts : PseudoCounts, optional
+        Prior of the confusions, for the exact solvers.
+    class_prior : (n_classes,), optional
+        Known class frequencies, summing to one; EM keeps them fixed.
+
+    Attributes
+    ----------
+    pseudo_votes : (n_classifiers, n_classes, n_classes) Tensor
+        Pseudo-counts of the confusions, vote by class, in votes. ``prepare`` takes them from the
+        data; they are 0 before, and in a loaded model, as model files do not hold them.
+    pseudo_samples : scalar Tensor
+        Pseudo-count of every class, in samples; set like ``pseudo_votes``.
+    """
+
+    pseudo_votes: Tensor
+    pseudo_samples: Tensor
+
+    def __init__(
+        self,
+        n_classifiers: int,
+        n_classes: int,
+        state_class: Tensor,
+        pseudo_counts: Sequence | None,
+        class_prior: Sequence[float] | None,
+    ):
+        super().__init__(n_classifiers, n_classes, state_class)
+        self.pseudo_counts = PseudoCounts(*(pseudo_counts or ())).checked(n_classifiers, n_classes)
+        self.class_prior = checked_class_prior(class_prior, n_classes)
+        self.register_buffer("pseudo_votes", torch.zeros(1, n_classes, n_classes), False)
+        self.register_buffer("pseudo_samples", torch.zeros(()), False)
+
+    @abstractmethod
+    def rename_classes(self, order: Tensor) -> None:
+        """Give class k the states of class ``order[k]``; p(v) stays as it is."""
+
+    def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
         self.prepare(Dataset(votes))
         self.m_step(*self.share_statistics(votes, generator))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deem.core.votes import Votes
 from deem.math.random import as_generator
-from deem.models.consensus import START_NOISE, ConsensusModel
+from deem.models.consensus import START_NOISE, StartsFromVotes
 from deem.utils.exception import check_choice
 
 __all__ = ["STARTS", "initialise"]
@@ -19,7 +19,7 @@ STARTS = ("shares", "mv_rand", "mv_lo", "mv", "rand")
 """Names that `initialise` knows."""
 _VOTE_WEIGHT = 2.0
 
-AnyConsensus = TypeVar("AnyConsensus", bound=ConsensusModel)
+AnyConsensus = TypeVar("AnyConsensus", bound=StartsFromVotes)
 
 
 def initialise(
@@ -34,7 +34,7 @@ def initialise(
 
     Parameters
     ----------
-    model : ConsensusModel
+    model : StartsFromVotes
         Changed in place.
     votes : Votes
         For the agreement of each classifier with the majority vote.

@@ -14,6 +14,7 @@ __all__ = [
     "DeadClassWarning",
     "DeemError",
     "DeemWarning",
+    "DepthAbandonedWarning",
     "DeviceError",
     "DuplicateVotesWarning",
     "EmptySampleWarning",
@@ -36,7 +37,9 @@ __all__ = [
     "SilentClassifierWarning",
     "SingleClassWarning",
     "SingleClassifierWarning",
+    "SmallerStepsWarning",
     "SoftVotesWarning",
+    "StuckChainsWarning",
     "UnknownWorkerWarning",
     "UnusedParameterWarning",
     "check_choice",
@@ -169,6 +172,18 @@ class OverruledVotesWarning(DeemWarning):
 
 class RestartsDisagreeWarning(DeemWarning):
     """Restarts or models give many samples different classes."""
+
+
+class DepthAbandonedWarning(DeemWarning):
+    """A deep model collapsed again and again; the exact inverse RBM was trained instead."""
+
+
+class SmallerStepsWarning(DeemWarning):
+    """A deep model collapsed; training went on from its last good state with smaller steps."""
+
+
+class StuckChainsWarning(DeemWarning):
+    """Most chains of a sampler hardly ever move, so the negative phase learns nothing new."""
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:

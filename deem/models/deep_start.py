@@ -1,0 +1,116 @@
+"""Where deep models start: as near to the exact inverse RBM of the votes as layers allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from deem.core.votes import Votes
+from deem.math.random import draw_one_hot
+from deem.models.latent_class import LatentClassModel
+from deem.models.pseudo_counts import PseudoCounts
+from deem.utils.constants import EPSILON
+
+__all__ = ["nearest_weights"]
+
+_ROWS = 20_000
+_LARGEST_SYSTEM = 2_000
+"""Weights a class, beyond which confusions are counted in place of solving for them."""
+
+_PER_WEIGHT = 4
+"""Equations for each weight, at least."""
+
+_RIDGE = 1e-6
+_BATCH = 1024
+
+Encode = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def nearest_weights(
+    encode: Encode,
+    width: int,
+    exact: LatentClassModel,
+    votes: Votes,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    r"""Weights and bias behind layers f that come nearest to an exact model.
+
+    The logits of the classes are linear in the weights, so these solve
+
+    .. math:: \min_{W, b} \sum_n \sum_h \Big(b_h + f(v_n)^\top W_h - \log p(v_n, h)\Big)^2
+
+    over the votes and over random ones with the same missing sites, which hold the weights down
+    where no votes are. Layers without noise that start at the identity give the exact model
+    itself, whatever the activation. Very wide layers get confusions that are counted with the
+    posterior of the exact model instead.
+
+    Parameters
+    ----------
+    encode : callable
+        f: votes (batch, n_classifiers, n_classes) to (batch, width, n_classes).
+    width : int
+        Outputs of the last layer.
+    exact : LatentClassModel
+        Trained on the votes, with one state a class; on the CPU.
+    votes : Votes
+        The training votes; a sample of them if there are many.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    weight : (width, n_classes, n_classes)
+        Vote by class, in nats.
+    bias : (n_classes,)
+        In nats.
+    """
+    if votes.n_samples > _ROWS:
+        chosen = torch.randperm(votes.n_samples, generator=generator)[:_ROWS]
+        votes = votes.take(chosen.numpy())
+    if width * votes.n_classes <= _LARGEST_SYSTEM:
+        return _solved(encode, width, exact, votes, generator)
+    return _counted(encode, width, exact, votes)
+
+
+def _solved(
+    encode: Encode, width: int, exact: LatentClassModel, votes: Votes, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    k = votes.n_classes
+    size = width * k + 1
+    repeats = max(1, -(-_PER_WEIGHT * size // votes.n_samples))
+    square, target = torch.zeros(size, size).double(), torch.zeros(size, k).double()
+    total = 0
+    for start in range(0, votes.n_samples, _BATCH):
+        real = votes.one_hot(slice(start, start + _BATCH), torch.float64)
+        for v in (real, *(_random_votes(real, generator) for _ in range(repeats))):
+            columns = torch.nn.functional.pad(encode(v).flatten(1), (0, 1), value=1.0)
+            square += columns.T @ columns
+            target += columns.T @ exact.class_logits(v)
+            total += len(v)
+    square.diagonal().add_(_RIDGE * total)
+    solution = torch.linalg.solve(square, target)
+    return solution[:-1].reshape(width, k, k), solution[-1]
+
+
+def _random_votes(v: Tensor, generator: torch.Generator) -> Tensor:
+    """Votes for any class alike, missing where `v` is."""
+    known = (v.sum(-1, keepdim=True) > 0).to(v)
+    return draw_one_hot(known.expand_as(v), generator)
+
+
+def _counted(
+    encode: Encode, width: int, exact: LatentClassModel, votes: Votes
+) -> tuple[Tensor, Tensor]:
+    k = votes.n_classes
+    counts = torch.zeros(width, k, k).double()
+    for start in range(0, votes.n_samples, _BATCH):
+        batch = votes.take(slice(start, start + _BATCH))
+        encoded = encode(batch.one_hot(dtype=torch.float64)).flatten(1)
+        counts += (encoded.T @ exact.predict_classes(batch)).reshape(counts.shape)
+    counts += torch.from_numpy(PseudoCounts().tables(counts.numpy(), votes.n_samples)[0])
+    confusion = counts / counts.sum(1, keepdim=True).clamp(min=EPSILON)
+    prior = exact.class_tables()[0]
+    return confusion.clamp(min=EPSILON).log(), prior.clamp(min=EPSILON).log()
