@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Annealing", "check_count", "error_of_log_mean", "log_mean"]
 
-_NUMBERS = 2**21
+_NUMBERS = 2**20
 """In the configurations of the chains that run at a time."""
 
 

@@ -61,7 +61,7 @@ class Base(Energies, Protocol):
         """Exact draws (n, ...); sites outside `present`, (D,) or (n, D) bool, are zero."""
 
 
-class SiteMixture:
+class SiteMixture(Base):
     r"""Votes that are independent given one of S states, a base with exact draws.
 
     .. math:: q(v) = \sum_s \pi_s \prod_i \theta_i[v_i \mid s]
@@ -219,6 +219,11 @@ def as_base(base: Base | Model, model: Model) -> Base:
     """A base, from an exact model if need be, on the device and in the dtype of a model."""
     if hasattr(base, "log_tables"):
         base = SiteMixture.of(cast("Model", base))
+    if not hasattr(base, "sample"):
+        raise ArgumentError(
+            f"base is {type(base).__name__}, which has neither log_tables() nor sample(); pass an "
+            "exact model such as SoftIRBM, or a SiteMixture."
+        )
     if isinstance(base, SiteMixture):
         base = base.to(model.device, model.dtype)
     found = base.shape

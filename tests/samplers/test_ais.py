@@ -59,6 +59,18 @@ def test_estimates_and_bracket_hold_the_enumerated_value(name, model, scale, ste
     assert found.reverse.reverse
 
 
+@pytest.mark.parametrize("activation", ["sparsemax", "softmax"])
+def test_deep_models_agree_with_enumeration(activation, generator):
+    deep = pytest.importorskip("deem.models.multinomial")
+    model = drawn(deep.MultinomialIRBM(8, 2, widths=[6], activation=activation, start="rand"), 1.0)
+    for present in (None, torch.arange(8) % 3 > 0):
+        found = bracket(
+            model, uniform(model), generator=generator, n_steps=100, n_chains=200, present=present
+        )
+        assert found.forward.log_partition == pytest.approx(truth(model, present), abs=0.1)
+        assert found.reverse.log_partition == pytest.approx(truth(model, present), abs=0.1)
+
+
 KERNELS = {
     "gwg": GibbsWithGradients(),
     "langevin": DiscreteLangevin(0.7),

@@ -157,6 +157,8 @@ def test_bases_take_the_dtype_and_the_sizes_of_the_model():
     assert base.shape == (4, 3)
     with pytest.raises(ShapeError, match=r"shape \(5, 3\), but the model over \(4, 3\)"):
         as_base(SoftIRBM(5, 3), model)
+    with pytest.raises(ArgumentError, match="base is Layered, which has neither"):
+        as_base(Layered(4, 3), model)
 
 
 def test_wrong_tables_are_named():
