@@ -37,8 +37,9 @@ class DiscreteLangevin(CategoricalSampler):
     temperature : float
         Above 0.
     adjusted : bool
-        Whether proposals are accepted or rejected (DMALA). Without that (DULA) the kernel leaves
-        the target only approximately invariant, the better the smaller the steps.
+        Whether proposals are accepted or rejected (DMALA). Without that (DULA) the target is
+        only approximately invariant: the better the smaller the steps, where the free energy is
+        quadratic in `v`; elsewhere up to the error of its first order.
     target_acceptance : float
         What tuning aims at, in (0, 1).
     warm_up : int

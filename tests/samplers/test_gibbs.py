@@ -3,7 +3,7 @@
 import pytest
 import torch
 from exact import partial_states, total_variation, total_variation_bound
-from tiny import TINY_MODELS
+from tiny import bipartite, select
 
 from deem.core.model import Model
 from deem.math.random import as_generator
@@ -33,7 +33,7 @@ def test_gibbs_cools_and_never_heats(value):
         Gibbs(start_temperature=value)
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
+@select(bipartite)
 @pytest.mark.parametrize("steps", [1, 3])
 def test_sweeps_follow_the_exact_transition_matrix(tiny, steps):
     model = tiny.build(1)
@@ -48,7 +48,7 @@ def test_sweeps_follow_the_exact_transition_matrix(tiny, steps):
         assert metrics == {}
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
+@select(bipartite)
 def test_a_sweep_leaves_missing_sites_out_without_bias(tiny):
     model = tiny.build(1)
     exact = tiny.exact(model)
@@ -66,7 +66,7 @@ def test_a_sweep_leaves_missing_sites_out_without_bias(tiny):
         assert total_variation(found, expected) < total_variation_bound(expected, n)
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
+@select(bipartite)
 def test_deterministic_sweeps_propagate_the_means(tiny):
     model = tiny.build(1)
     v = partial_states(*tiny.visible.shape[1:])
@@ -77,7 +77,7 @@ def test_deterministic_sweeps_propagate_the_means(tiny):
     assert not end.requires_grad
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
+@select(bipartite)
 def test_cooling_follows_the_exact_transition_matrices(tiny):
     model = tiny.build(1)
     exact = tiny.exact(model)
@@ -96,7 +96,7 @@ def test_cooling_follows_the_exact_transition_matrices(tiny):
     assert total_variation(exact.histogram(one), plain) < total_variation_bound(plain, n)
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, ids=lambda tiny: tiny.name)
+@select(bipartite)
 def test_a_hot_sweep_leaves_the_flattened_joint_distribution_invariant(tiny):
     exact = tiny.exact(tiny.build(1))
     joint = (exact.log_joint / 2).flatten().softmax(0).reshape_as(exact.log_joint)
