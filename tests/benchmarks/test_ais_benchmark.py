@@ -1,9 +1,6 @@
 """Brackets of many runs, on a model small enough for the suite."""
 
 import pytest
-
-pytest.importorskip("deem.models.multinomial")
-
 from ais import CASES, build, measure
 
 from deem.models import SoftIRBM
