@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 BENCH_ENV = Path(os.environ.get("DEEM_BENCH_ENV", HERE.parent / ".bench-env"))
 
 
-OWN = ("deem", "deem_plain", "ebcc")
+OWN = ("deem", "deem_plain", "deem_layers", "ebcc")
 """Methods of runner.py that run with this interpreter."""
 
 
@@ -108,8 +108,7 @@ def run_apart(
     path : Path
         A vote file.
     method : str
-        As in runner.py; everything but "deem", "deem_plain" and "ebcc" runs in the peers'
-        environment.
+        As in runner.py; everything but those of ``OWN`` runs in the peers' environment.
     probas : bool
         Whether to ask for probabilities, which are None where a method has none.
     **options

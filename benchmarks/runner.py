@@ -60,12 +60,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, help=".npy to write, one label an item")
     parser.add_argument("--probas", type=Path, help=".npy to write, if the method has them")
     parser.add_argument(
-        "--method", default="deem", help="deem, deem_plain, ebcc, deem020 or a crowd-kit class"
+        "--method",
+        default="deem",
+        help="deem, deem_plain, deem_layers, ebcc, deem020 or a crowd-kit class",
     )
     parser.add_argument("--form", choices=("dense", "long"), default="dense", help="for deem")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--n-iter", type=int, help="passes to run in any case")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="of deem_layers")
+    parser.add_argument("--widths", help="of deem_layers, with commas between them")
     parser.add_argument("--max-seconds", type=int, help="processor time after which it is killed")
     parser.add_argument("--max-gib", type=int, help="memory beyond which it fails")
     return parser.parse_args()
@@ -73,7 +77,7 @@ def parse_args() -> argparse.Namespace:
 
 def prepare(args: argparse.Namespace, votes: dict[str, Any]) -> tuple[Callable, tuple[str, ...]]:
     """What is to be timed, and the libraries it stands on."""
-    if args.method in ("deem", "deem_plain"):
+    if args.method in ("deem", "deem_plain", "deem_layers"):
         return prepare_ours(args, votes), ("deem", "torch")
     if args.method == "deem020":
         return prepare_deem020(args, votes), ("deem", "torch")
@@ -91,9 +95,15 @@ def prepare_ours(args: argparse.Namespace, votes: dict[str, Any]) -> Callable:
 
     torch.set_num_threads(args.threads)
     given = table(votes) if args.form == "long" else dense(votes)
-    fixed = {} if args.n_iter is None else {"solver": ExactEM(tolerance=0), "epochs": args.n_iter}
+    fixed: dict[str, Any] = (
+        {} if args.n_iter is None else {"solver": ExactEM(tolerance=0), "epochs": args.n_iter}
+    )
     if args.method == "deem_plain":
         fixed["selection"] = None
+    if args.method == "deem_layers":
+        fixed = {"use_preprocessing": True, "epochs": args.epochs}
+        if args.widths is not None:
+            fixed["preprocessing_layer_widths"] = [int(x) for x in args.widths.split(",")]
 
     def run() -> tuple[Any, int]:
         model = DEEM(random_state=args.seed, **fixed)

@@ -36,6 +36,9 @@ _DEFAULTS: dict[str, Any] = {
     "epochs": 100,
     "batch_size": 128,
 }
+_DEEP_EPOCHS = 30
+"""Of models that start as the exact one, where `epochs` is None."""
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "init_method": STARTS,
     "solver": ("auto", "exact", "cd", "pcd"),
@@ -132,7 +135,7 @@ def make_plan(
         solver,
         init_method,
         # An exact solver stops by its own rule, unless it was handed in with a number of passes.
-        _value(params, "epochs") if stochastic else params["epochs"] if handed_in else None,
+        _epochs(params, model) if stochastic else params["epochs"] if handed_in else None,
         _value(params, "batch_size"),
     )
 
@@ -221,6 +224,12 @@ def _check_exact(model: LatentModel, listed: bool) -> None:
             f'solver="exact" needs sums that {type(model).__name__} does not have; pass '
             'solver="cd", "pcd" or "auto", or leave out the layers.'
         )
+
+
+def _epochs(params: Mapping[str, Any], model: LatentModel) -> int:
+    if params["epochs"] is None and isinstance(model, MultinomialIRBM):
+        return _DEEP_EPOCHS
+    return _value(params, "epochs")
 
 
 def _value(params: Mapping[str, Any], name: str) -> Any:

@@ -10,7 +10,7 @@ from deem.core.collapse import CollapseGuard
 from deem.core.dataset import Dataset
 from deem.core.model import LatentModel
 from deem.core.solvers import ContrastiveDivergence, ExactEM, Solver
-from deem.core.training import Callback, EarlyStopping
+from deem.core.training import Callback
 from deem.core.votes import Votes
 from deem.math.random import as_generator
 from deem.models.initialization import initialise
@@ -25,9 +25,6 @@ __all__ = ["fit_guarded"]
 
 _RESTARTS = 2
 _SMALLER = 0.1
-
-_PATIENCE, _GAIN = 8, 1e-3
-"""Epochs in which the estimated log-likelihood, in nats a sample, has to rise by that much."""
 
 
 def fit_guarded(
@@ -74,12 +71,7 @@ def fit_guarded(
     guard, cause = CollapseGuard(votes), ""
     exact = _exact(votes)
     monitor = LikelihoodMonitor(votes, exact, as_generator(seed))
-    callbacks = [
-        guard,
-        monitor,
-        EarlyStopping("log_likelihood", _PATIENCE, _GAIN, True),
-        *callbacks,
-    ]
+    callbacks = [guard, monitor, *callbacks]
     left = solver.default_epochs if epochs is None else epochs
     for attempt in range(1 + _RESTARTS):
         cause = _attempt(model, data, solver, guard, callbacks, left, seed + attempt, settings)
