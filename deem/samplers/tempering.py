@@ -64,8 +64,7 @@ class ParallelTempering(Sampler):
         _check(list(temperatures))
         self.kernel = kernel
         self.temperatures = tuple(temperatures)
-        # On the device of the chains once they have been there.
-        self._ladder = torch.tensor(self.temperatures, dtype=torch.float64)
+        self._ladder = torch.tensor(self.temperatures)
 
     @property
     def exact(self) -> bool:  # type: ignore[override]
@@ -119,7 +118,9 @@ class ParallelTempering(Sampler):
 
     def _spread(self, v: Tensor) -> MetropolisSampler:
         """The kernel, with the temperature of each row (rows, ...)."""
-        self._ladder = self._ladder.to(v)
+        if (self._ladder.device, self._ladder.dtype) != (v.device, v.dtype):
+            # Built once, because copies to a device make the host wait.
+            self._ladder = torch.tensor(self.temperatures, dtype=v.dtype, device=v.device)
         kernel = copy.copy(self.kernel)
         ladder = self._ladder * self.kernel.temperature
         kernel.temperature = ladder.repeat(len(v) // len(ladder))
