@@ -17,7 +17,6 @@ from tiny import (
 
 from deem.core.dataset import Dataset
 from deem.core.model import Model
-from deem.core.solvers import ContrastiveDivergence
 from deem.math.random import as_generator
 from deem.models import MODELS
 from deem.utils.exception import ModelFileError, NonFiniteError
@@ -161,15 +160,16 @@ def test_contrastive_divergence_lowers_the_exact_nll(tiny, dtype, device):
     v = tiny.data(400, dtype=dtype, device=device)
     model = tiny.build(1, dtype, device)
     before = nll(tiny.exact(model), v)
-    solver = ContrastiveDivergence(steps=2, learning_rate=0.1)
+    solver = tiny.solver(0.1, steps=2)
     model.fit(v, epochs=20, batch_size=50, solver=solver, random_state=0)
     assert nll(tiny.exact(model), v) < before - 0.1
 
 
 @select(any_model)
-@pytest.mark.parametrize("solver", [None, ContrastiveDivergence(learning_rate=0.1)])
-def test_same_seed_same_parameters_whatever_the_global_generator(tiny, solver, dtype, device):
+@pytest.mark.parametrize("own", [True, False], ids=["own solver", "CD"])
+def test_same_seed_same_parameters_whatever_the_global_generator(tiny, own, dtype, device):
     v = tiny.data(40, dtype=dtype, device=device)
+    solver = tiny.default_solver() if own else tiny.solver(0.1)
     results = []
     for draws in (0, 7):
         with torch.random.fork_rng(devices=[]):
@@ -185,15 +185,14 @@ def test_another_seed_gives_other_parameters(tiny, dtype, device):
     v = tiny.data(40, dtype=dtype, device=device)
     models = [tiny.build(1, dtype, device) for _ in range(2)]
     for seed, model in enumerate(models):
-        solver = ContrastiveDivergence(learning_rate=0.1)
-        model.fit(v, epochs=1, solver=solver, random_state=seed)
+        model.fit(v, epochs=1, solver=tiny.solver(0.1), random_state=seed)
     assert not torch.equal(*map(parameters_of, models))
 
 
 @select(any_model)
 def test_saved_model_comes_back_bit_for_bit(tiny, model, dtype, device, tmp_path):
     v = tiny.data(40, dtype=dtype, device=device)
-    model.fit(v, epochs=2, random_state=0)
+    model.fit(v, epochs=2, solver=tiny.default_solver(), random_state=0)
     model.save(tmp_path / "model")
     for loaded in (tiny.cls.load(tmp_path / "model"), Model.load(tmp_path / "model")):
         assert type(loaded) is tiny.cls
@@ -223,7 +222,7 @@ def test_dtype_is_that_of_the_parameters(tiny, kind, tmp_path):
     v = tiny.data(20, dtype=kind)
     assert model.dtype == kind
     assert model.free_energy(v).dtype == kind
-    model.fit(v.double(), epochs=2, random_state=0)
+    model.fit(v.double(), epochs=2, solver=tiny.default_solver(), random_state=0)
     assert all(p.dtype == kind for p in model.parameters())
     assert all(b.dtype == kind for b in model.buffers() if b.is_floating_point())
     model.save(tmp_path / "model")
@@ -267,7 +266,7 @@ def test_a_deep_copy_is_independent(tiny, model, dtype, device):
     twin = copy.deepcopy(model)
     assert torch.equal(twin.free_energy(v), model.free_energy(v))
     kept = parameters_of(model)
-    twin.fit(v, epochs=2, random_state=0)
+    twin.fit(v, epochs=2, solver=tiny.default_solver(), random_state=0)
     assert torch.equal(parameters_of(model), kept)
     assert model.history.n_epochs == 0
     assert not torch.equal(parameters_of(twin), kept)
@@ -287,7 +286,8 @@ def test_state_dict_carries_all_that_matters(tiny, model, dtype, device):
 def test_fit_returns_the_model_and_restores_its_mode(tiny, model, dtype, device):
     v = tiny.data(20, dtype=dtype, device=device)
     model.eval()
-    assert model.fit(v, epochs=1, random_state=0) is model
+    solver = tiny.default_solver()
+    assert model.fit(v, epochs=1, solver=solver, random_state=0) is model
     assert not model.training
 
 
@@ -296,7 +296,7 @@ def test_divergence_keeps_the_last_good_parameters(tiny, model, dtype, device):
     v = tiny.data(20, dtype=dtype, device=device)
     kept = parameters_of(model)
     model.eval()
-    solver = ContrastiveDivergence(learning_rate=1e308 if dtype == torch.float64 else 1e38)
+    solver = tiny.solver(1e308 if dtype == torch.float64 else 1e38)
     solver.momentum = 0.99
     with pytest.raises(NonFiniteError, match="learning rate"):
         model.fit(v, epochs=50, solver=solver, random_state=0)

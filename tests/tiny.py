@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 import torch
@@ -9,13 +10,16 @@ from exact import Exact, bit_states, one_hot_states
 
 from deem.core.model import BipartiteModel, LatentModel, Model
 from deem.core.sampler import MetropolisSampler
+from deem.core.solvers import ContrastiveDivergence
 from deem.models import (
     BinaryIRBM,
     ContextIRBM,
     DifficultyIRBM,
     GroupIRBM,
+    MultinomialIRBM,
     OneCoinIRBM,
     SoftIRBM,
+    StackedIRBM,
     SubclassIRBM,
     TemperedIRBM,
 )
@@ -50,6 +54,15 @@ class TinyModel:
 
     def exact(self, model):
         return Exact(model, self.visible, self.hidden)
+
+    def solver(self, learning_rate=0.01, steps=1):
+        """Contrastive divergence by the Gibbs sweep, or by a kernel where there is none."""
+        sampler = None if bipartite(self.cls) else DiscreteLangevin()
+        return ContrastiveDivergence(steps, learning_rate, sampler=sampler)
+
+    def default_solver(self):
+        """None, the solver of the model's choice, where it has one."""
+        return None if bipartite(self.cls) else self.solver()
 
     def data(self, n=200, seed=100, dtype=torch.float64, device="cpu"):
         """Complete rows drawn from another model of this class."""
@@ -100,6 +113,18 @@ def _difficulty(d, k, levels):
     return TinyModel(DifficultyIRBM, arguments, visible, torch.stack(pairs), first, 2.0)
 
 
+def _stacked(d, k, widths):
+    arguments = {"n_classifiers": d, "n_classes": k, "widths": widths}
+    hidden = one_hot_states(1, k)
+    return TinyModel(StackedIRBM, arguments, one_hot_states(d, k), hidden, _first_state, 2.0)
+
+
+def _multinomial(d, k, units=1, **layers):
+    arguments = {"n_classifiers": d, "n_classes": k, "hidden_dim": units, **layers}
+    hidden = one_hot_states(units, k)
+    return TinyModel(MultinomialIRBM, arguments, one_hot_states(d, k), hidden, _first_state)
+
+
 def _states_of_classes(cls, d, k, name, states):
     """A model whose one hidden unit has several states of each class in a row."""
     arguments = {"n_classifiers": d, "n_classes": k, name: states}
@@ -115,10 +140,14 @@ TINY_MODELS = [
     *(_one_coin(4, 3), _difficulty(4, 3, 2)),
     _states_of_classes(SubclassIRBM, 5, 2, "n_subclasses", 2),
     _states_of_classes(ContextIRBM, 4, 2, "n_contexts", 2),
+    _stacked(4, 3, [3, 2]),
+    _multinomial(3, 3, activation="softmax"),
+    _multinomial(4, 3, 2, widths=[3, 2], activation="entmax", rank=2),
 ]
 
 TINY_SAMPLERS = {
-    cls.__name__: cls for cls in (Gibbs, GibbsWithGradients, DiscreteLangevin, ParallelTempering)
+    **{cls.__name__: cls for cls in (Gibbs, GibbsWithGradients, DiscreteLangevin)},
+    "ParallelTempering": partial(ParallelTempering, temperatures=(1.0, 2.0, 4.0)),
 }
 
 

@@ -123,6 +123,14 @@ class MultinomialIRBM(StartsFromVotes):
         """The energy at the present parameters, for chains with the missing sites of `v`."""
         return _Frozen(self, v)
 
+    def predict_classes(self, votes: Votes) -> Tensor:
+        # What layers draw while they are trained has no place in a posterior.
+        mode = self.training
+        try:
+            return super(MultinomialIRBM, self.eval()).predict_classes(votes)
+        finally:
+            self.train(mode)
+
     @torch.no_grad()
     def start_from_energy(
         self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor, generator: torch.Generator

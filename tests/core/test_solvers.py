@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from exact import gradient, nll, partial_states
-from tiny import TINY_MODELS, CyclicMove, UniformMove, has_partition
+from tiny import TINY_MODELS, CyclicMove, UniformMove, bipartite, has_partition, select
 
 from deem.core.dataset import Dataset
 from deem.core.model import LatentModel, Model
@@ -291,7 +291,7 @@ def expected_cd_gradient(exact, model, v, steps):
     return gradient(loss, model)
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, **by_name)
+@select(bipartite)
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("gaps", [False, True])
 def test_mean_gradient_is_the_exact_expectation_of_cd(tiny, steps, gaps):
@@ -362,7 +362,7 @@ def test_cd_approaches_the_exact_likelihood(persistent):
     assert -1e-9 < gap < 0.01
 
 
-@pytest.mark.parametrize("tiny", TINY_MODELS, **by_name)
+@select(bipartite)
 def test_deterministic_cd_draws_nothing(tiny):
     model, v = tiny.build(1), with_gaps(tiny)
     generator = as_generator(0)
