@@ -2,7 +2,7 @@
 
     python benchmarks/deep.py FOLDER [--only SET ...] [--parts PART ...] [--jobs N] [--page FILE]
 
-Parts: fits, held_out, seeds, starts, large, memory, step, fit. Figures are kept by set and setting
+Parts: fits, held_out, seeds, starts, stacked, large, memory, step, fit. Figures are kept by set and setting
 in benchmarks/results/deep and measured once; delete the folder to measure anew. ``step`` and
 ``fit`` alternate with deem 0.2.0 in the environment of ``make bench-env``. Prints tables, writes
 benchmarks/results/deep.json, and with --page the tables as Markdown.
@@ -196,7 +196,7 @@ def measure_memory(folder: Path) -> dict[str, Any]:
 
 def cells(folder: Path, only: list[str], parts: list[str]) -> Iterator[tuple[str, Any]]:
     """Name and measurement of every cell."""
-    for path in vote_files(folder):
+    for path in sorted(vote_files(folder), key=lambda path: path.stat().st_size):
         if only and not _among(path, only):
             continue
         file = VoteFile(path)
@@ -214,11 +214,15 @@ def small_cells(file: VoteFile, parts: list[str]) -> Iterator[tuple[str, Any]]:
         yield f"held_out {file.name}", (held_out, file)
     if "starts" in parts and file.name == RANDOM_START:
         for start in ("rand", "mv", "default"):
-            settings = {"preprocessing_init": start}
+            settings = {"use_preprocessing": True, "preprocessing_init": start}
             yield f"starts {start} {file.name}", (fit, file, 0, "hard", settings)
     if "fits" in parts:
         for form, seed in product(("hard", "soft"), SEEDS):
             yield f"fits {form} {seed} {file.name}", (fit, file, seed, form)
+    if "stacked" in parts:
+        for seed in SEEDS:
+            settings = {"model": "StackedIRBM"}
+            yield f"stacked hard {seed} {file.name}", (fit, file, seed, "hard", settings)
     if "seeds" in parts and file.name in SPREAD:
         for seed in MANY_SEEDS:
             yield f"fits hard {seed} {file.name}", (fit, file, seed, "hard")
@@ -250,7 +254,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--only", nargs="+", default=[], help="sets, with * for any text")
-    everything = ["fits", "held_out", "seeds", "starts", "large", "memory", "step", "fit"]
+    everything = ["fits", "held_out", "seeds", "starts", "stacked", "large"]
+    everything += ["memory", "step", "fit"]
     parser.add_argument("--parts", nargs="+", default=everything, choices=everything)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--page", type=Path, help="Markdown file to write the tables to")

@@ -19,6 +19,7 @@ def tables(results: dict[str, Any]) -> list[str]:
         cells[part][rest] = figures
     makers: dict[str, Callable[[dict[str, Any]], list[str]]] = {
         "fits": _fits,
+        "stacked": _fits,
         "held_out": _held_out,
         "starts": _starts,
         "large": _starts,

@@ -16,10 +16,9 @@ __all__ = ["is_value", "leaves_model_open", "tell", "with_predicted"]
 
 _PREDICTED = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
 _OF_SGD = ("learning_rate", "momentum")
-# Models with layers are not there yet, whatever a table may hold.
 _NO_LAYERS = {"preprocessing_layers": 0, "preprocessing_activation": "none"}
 _OPEN: dict[str, tuple[Any, ...]] = {
-    "selection": ("auto",),
+    "selection": ("auto", "deep"),
     "model": (None,),
     "model_params": (None,),
     "hidden_dim": (1,),
@@ -52,6 +51,7 @@ def tell(text: str) -> None:
 
 def with_predicted(
     params: Mapping[str, Any],
+    model: LatentModel,
     solver: Solver,
     votes: Votes,
     defaults: Mapping[str, Any],
@@ -63,7 +63,7 @@ def with_predicted(
     ----------
     params : mapping
         All constructor parameters; what is set stays, and the others are chosen to go with it.
-    solver : Solver
+    model, solver : LatentModel, Solver
         What they make without prediction.
     votes : Votes
         The training votes.

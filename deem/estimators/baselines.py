@@ -16,8 +16,9 @@ from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
 from deem.estimators.alignment import Reference
 from deem.estimators.base import ConsensusEstimator
+from deem.estimators.building import as_numbers
 from deem.estimators.fitting import mean_log_likelihood, trained_state, training_votes
-from deem.estimators.plan import Plan, as_numbers
+from deem.estimators.plan import Plan
 from deem.estimators.state import fitted_state, read_known
 from deem.estimators.truth import gold_codes, truth_codes
 from deem.math.random import as_generator

@@ -98,8 +98,9 @@ def _layer_arguments(
 ) -> dict[str, Any]:
     """What the `preprocessing_...` parameters say of layers; too large ones are factorised."""
     widths = _widths(params, n_classifiers)
-    before = [n_classifiers, *widths]
-    largest = max(a * b for a, b in zip(before, widths, strict=False)) * n_classes**2
+    outputs = [n_classifiers] if widths is None else widths
+    before = [n_classifiers, *outputs]
+    largest = max(a * b for a, b in zip(before, outputs, strict=False)) * n_classes**2
     return {
         "widths": widths,
         "activation": _activation(params),
@@ -116,10 +117,11 @@ def _activation(params: Mapping[str, Any]) -> str | None:
     return params["preprocessing_activation"] or "sparsemax"
 
 
-def _widths(params: Mapping[str, Any], n_classifiers: int) -> list[int]:
+def _widths(params: Mapping[str, Any], n_classifiers: int) -> list[int] | None:
     widths, layers = params["preprocessing_layer_widths"], params["preprocessing_layers"]
     if widths is None:
-        return [n_classifiers] * (1 if layers is None else layers)
+        # None leaves it to the model.
+        return None if layers is None else [n_classifiers] * layers
     given = [widths] if np.ndim(widths) == 0 else list(widths)
     if not given:
         raise ArgumentError("preprocessing_layer_widths is empty; pass a width for each layer.")

@@ -23,8 +23,9 @@ from deem.estimators.alignment import (
     solve_map,
     state_probabilities,
 )
+from deem.estimators.building import as_numbers
 from deem.estimators.health import warn_about_copies, warn_about_training, warn_about_votes
-from deem.estimators.plan import Plan, as_numbers, make_plan
+from deem.estimators.plan import Plan, make_plan
 from deem.estimators.rescue import fit_guarded
 from deem.estimators.selecting import with_chosen_model
 from deem.estimators.state import calibrate, fitted_state

@@ -28,7 +28,7 @@ from deem.models.multinomial_layer import LAYER_STARTS
 from deem.samplers import DiscreteLangevin, Gibbs, GibbsWithGradients
 from deem.utils.exception import ArgumentError, DeviceError, check_choice
 
-__all__ = ["Plan", "as_numbers", "make_plan"]
+__all__ = ["Plan", "layered_plan", "make_plan"]
 
 _DEFAULTS: dict[str, Any] = {
     "learning_rate": 0.001,
@@ -45,7 +45,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": ("auto", "gibbs", "gwg", "dlp"),
     "optimizer": OPTIMIZERS,
     "scheduler": SCHEDULERS,
-    "selection": ("auto",),
+    "selection": ("auto", "deep"),
     "preprocessing_activation": tuple(ACTIVATIONS),
     "preprocessing_init": LAYER_STARTS,
 }
@@ -116,26 +116,37 @@ def make_plan(
         if value is not None:
             as_numbers(name, value)
     model = make_model(params, n_classifiers, n_classes, confusion_prior)
+    given, handed_in = params, isinstance(params["solver"], Solver)
+    if params["auto_hyperparameters"] and votes is not None and not handed_in:
+        solver = _make_solver(params, model)
+        start = _init_method(params, model, not solver.full_batch)
+        params = with_predicted(params, model, solver, votes, _DEFAULTS, start)
+        model = make_model(params, n_classifiers, n_classes, confusion_prior)
+    plan = _assemble(params, model)
+    warn_about_unused(given, model, plan.solver, plan.init_method, confusion_prior)
+    return plan
+
+
+def layered_plan(params: Mapping[str, Any], n_classifiers: int, n_classes: int) -> Plan:
+    """The plan of the same parameters with multinomial layers, for models that compete."""
+    params = {**params, "use_preprocessing": True, "solver": "auto"}
+    return _assemble(params, make_model(params, n_classifiers, n_classes, None))
+
+
+def _assemble(params: Mapping[str, Any], model: LatentModel) -> Plan:
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
-    handed_in = isinstance(params["solver"], Solver)
-    given = params
-    if params["auto_hyperparameters"] and votes is not None and not handed_in:
-        start = _init_method(params, model, stochastic)
-        params = with_predicted(params, solver, votes, _DEFAULTS, start)
-        solver = _make_solver(params, model)
     device = _device(params["device"], stochastic)
     # Exact sums deserve double precision, layers speed; Apple's device has no double.
     single = device.type == "mps" or isinstance(model, MultinomialIRBM)
     model.to(device, torch.float32 if single else torch.float64)
-    init_method = _init_method(params, model, stochastic)
-    warn_about_unused(given, model, solver, init_method, confusion_prior)
+    # An exact solver stops by its own rule, unless it was handed in with a number of passes.
+    exact_epochs = params["epochs"] if isinstance(params["solver"], Solver) else None
     return Plan(
         model,
         solver,
-        init_method,
-        # An exact solver stops by its own rule, unless it was handed in with a number of passes.
-        _epochs(params, model) if stochastic else params["epochs"] if handed_in else None,
+        _init_method(params, model, stochastic),
+        _epochs(params, model) if stochastic else exact_epochs,
         _value(params, "batch_size"),
     )
 
@@ -154,7 +165,7 @@ def _check_parts(params: Mapping[str, Any]) -> None:
         if isinstance(params[name], str):
             check_choice(name, params[name], choices)
     if not isinstance(params["selection"], (str, type(None))):
-        raise ArgumentError(f'selection={params["selection"]!r}; pass "auto" or None.')
+        raise ArgumentError(f'selection={params["selection"]!r}; pass "auto", "deep" or None.')
 
 
 def _check_numbers(params: Mapping[str, Any]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.estimators.automatic import leaves_model_open, tell
-from deem.estimators.plan import Plan
-from deem.models.consensus import ConsensusModel
+from deem.estimators.plan import Plan, layered_plan
+from deem.models.consensus import StartsFromVotes
 from deem.models.initialization import initialise
 from deem.selection.candidates import Candidate
 from deem.selection.choice import Choice, choose
@@ -41,20 +41,35 @@ def with_chosen_model(
         return plan, None
     settled: Any = plan.model
 
-    def build(item: Candidate) -> ConsensusModel:
+    def plan_of(item: Candidate) -> Plan:
+        if item.name == "deep":
+            return layered_plan(params, votes.n_classifiers, votes.n_classes)
         arguments = {"pseudo_counts": settled.pseudo_counts, "class_prior": settled.class_prior}
         sizes = (votes.n_classifiers, votes.n_classes)
-        return item.model_class(*sizes, **{**arguments, **item.options}).to(settled.device)
+        model_class: Any = item.model_class
+        model = model_class(*sizes, **{**arguments, **item.options})
+        return replace(plan, model=model.to(settled.device, settled.dtype))
 
-    def train(item: Candidate, some: Votes) -> ConsensusModel:
-        model = build(item).to(settled.dtype)
-        initialise(model, some, plan.init_method or "shares", random_state=_SEED)
-        solver = copy.deepcopy(plan.solver)
-        model.fit(Dataset(some), solver=solver, epochs=plan.epochs, random_state=_SEED)
+    def train(item: Candidate, some: Votes) -> StartsFromVotes:
+        chosen = plan_of(item)
+        model: Any = copy.deepcopy(chosen.model)
+        initialise(model, some, chosen.init_method or "shares", random_state=_SEED)
+        model.fit(
+            Dataset(some),
+            solver=copy.deepcopy(chosen.solver),
+            epochs=chosen.epochs,
+            batch_size=chosen.batch_size,
+            random_state=_SEED,
+        )
         return model
 
-    known = settled.class_prior is not None
-    choice = choose(votes, train, class_prior=known, n_jobs=params["n_jobs"])
+    choice = choose(
+        votes,
+        train,
+        class_prior=settled.class_prior is not None,
+        deep=params["selection"] == "deep",
+        n_jobs=params["n_jobs"],
+    )
     if params["verbose"]:
         tell(table(choice.to_dict()))
-    return replace(plan, model=build(choice.chosen).to(settled.dtype)), choice
+    return plan_of(choice.chosen), choice

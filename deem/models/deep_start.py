@@ -40,12 +40,12 @@ def nearest_weights(
 
     The logits of the classes are linear in the weights, so these solve
 
-    .. math:: \min_{W, b} \sum_n \sum_h \Big(b_h + f(v_n)^\top W_h - \log p(v_n, h)\Big)^2
+    .. math:: \min_W \sum_n \sum_h \Big(b_h + f(v_n)^\top W_h - \log p(v_n, h)\Big)^2
 
     over the votes and over random ones with the same missing sites, which hold the weights down
-    where no votes are. Layers without noise that start at the identity give the exact model
-    itself, whatever the activation. Very wide layers get confusions that are counted with the
-    posterior of the exact model instead.
+    where no votes are. The bias b is the class prior, which a sample without any vote gets. Layers
+    without noise that start at the identity give the exact model itself, whatever the activation.
+    Very wide layers get confusions that are counted with the posterior of the exact model instead.
 
     Parameters
     ----------
@@ -71,28 +71,32 @@ def nearest_weights(
         chosen = torch.randperm(votes.n_samples, generator=generator)[:_ROWS]
         votes = votes.take(chosen.numpy())
     if width * votes.n_classes <= _LARGEST_SYSTEM:
-        return _solved(encode, width, exact, votes, generator)
-    return _counted(encode, width, exact, votes)
+        weight = _solved(encode, width, exact, votes, generator)
+    else:
+        weight = _counted(encode, width, exact, votes)
+    return weight, _log_prior(exact)
 
 
 def _solved(
     encode: Encode, width: int, exact: LatentClassModel, votes: Votes, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    k = votes.n_classes
-    size = width * k + 1
-    repeats = max(1, -(-_PER_WEIGHT * size // votes.n_samples))
-    square, target = torch.zeros(size, size).double(), torch.zeros(size, k).double()
+) -> Tensor:
+    k, prior = votes.n_classes, _log_prior(exact)
+    repeats = max(1, -(-_PER_WEIGHT * width * k // votes.n_samples))
+    square, target = torch.zeros(width * k, width * k).double(), torch.zeros(width * k, k).double()
     total = 0
     for start in range(0, votes.n_samples, _BATCH):
         real = votes.one_hot(slice(start, start + _BATCH), torch.float64)
         for v in (real, *(_random_votes(real, generator) for _ in range(repeats))):
-            columns = torch.nn.functional.pad(encode(v).flatten(1), (0, 1), value=1.0)
-            square += columns.T @ columns
-            target += columns.T @ exact.class_logits(v)
+            encoded = encode(v).flatten(1)
+            square += encoded.T @ encoded
+            target += encoded.T @ (exact.class_logits(v) - prior)
             total += len(v)
     square.diagonal().add_(_RIDGE * total)
-    solution = torch.linalg.solve(square, target)
-    return solution[:-1].reshape(width, k, k), solution[-1]
+    return torch.linalg.solve(square, target).reshape(width, k, k)
+
+
+def _log_prior(exact: LatentClassModel) -> Tensor:
+    return exact.class_tables()[0].clamp(min=EPSILON).log()
 
 
 def _random_votes(v: Tensor, generator: torch.Generator) -> Tensor:
@@ -101,9 +105,7 @@ def _random_votes(v: Tensor, generator: torch.Generator) -> Tensor:
     return draw_one_hot(known.expand_as(v), generator)
 
 
-def _counted(
-    encode: Encode, width: int, exact: LatentClassModel, votes: Votes
-) -> tuple[Tensor, Tensor]:
+def _counted(encode: Encode, width: int, exact: LatentClassModel, votes: Votes) -> Tensor:
     k = votes.n_classes
     counts = torch.zeros(width, k, k).double()
     for start in range(0, votes.n_samples, _BATCH):
@@ -112,5 +114,4 @@ def _counted(
         counts += (encoded.T @ exact.predict_classes(batch)).reshape(counts.shape)
     counts += torch.from_numpy(PseudoCounts().tables(counts.numpy(), votes.n_samples)[0])
     confusion = counts / counts.sum(1, keepdim=True).clamp(min=EPSILON)
-    prior = exact.class_tables()[0]
-    return confusion.clamp(min=EPSILON).log(), prior.clamp(min=EPSILON).log()
+    return confusion.clamp(min=EPSILON).log()

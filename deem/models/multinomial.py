@@ -82,18 +82,34 @@ class MultinomialIRBM(StartsFromVotes):
         self.widths = [n_classifiers] if widths is None else [int(x) for x in widths]
         self.activation, self.one_hot, self.rank = activation, one_hot, rank
         self.start, self.jitter = start, jitter
-        sizes = {"n_classifiers": n_classifiers, "n_classes": n_classes, "hidden_dim": hidden_dim}
-        for name, value in {**sizes, "the number of layers": len(self.widths)}.items():
+        least = {"n_classifiers": n_classifiers, "n_classes": n_classes, "hidden_dim": hidden_dim}
+        for name, value in {**least, "the number of layers": len(self.widths)}.items():
             if value < 1:
                 raise ArgumentError(f"{name} is {value}; it must be at least 1.")
-        self.layers = nn.ModuleList(
-            MultinomialLayer(
-                *(before, after, n_classes, None, activation, one_hot, rank, start, jitter)
-            )
-            for before, after in zip([n_classifiers, *self.widths], self.widths, strict=False)
-        )
+        sizes = zip([n_classifiers, *self.widths], self.widths, strict=False)
+        self.layers = nn.ModuleList(self.build_layer(*pair) for pair in sizes)
         self.weight = nn.Parameter(torch.zeros(self.widths[-1], n_classes, hidden_dim, n_classes))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim, n_classes))
+
+    def build_layer(self, before: int, after: int) -> MultinomialLayer:
+        """Layer between numbers of classifiers; other kinds of layers override it."""
+        settings = (self.activation, self.one_hot, self.rank, self.start, self.jitter)
+        return MultinomialLayer(before, after, self.n_classes, None, *settings)
+
+    def start_layers(self, exact: SoftIRBM, votes: Votes, generator: torch.Generator) -> None:
+        """Give the layers their start; others than from their own values override it.
+
+        Parameters
+        ----------
+        exact : SoftIRBM
+            Trained on the votes.
+        votes : Votes
+            The training votes.
+        generator : torch.Generator
+            On the CPU.
+        """
+        for layer in _layers(self):
+            layer.restart(generator)
 
     def encode(self, v: Tensor) -> Tensor:
         """Votes after the layers, (batch, width, n_classes); missing outputs are rows of zeros."""
@@ -135,35 +151,30 @@ class MultinomialIRBM(StartsFromVotes):
     def start_from_energy(
         self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor, generator: torch.Generator
     ) -> None:
-        self._restart_layers(generator)
         for layer in _layers(self):
+            layer.restart(generator)
             carriers = layer.carriers.to(weight)
             visible_bias = carriers.T @ visible_bias
             weight = torch.einsum("ij,ilus->jlus", carriers, weight)
         self.weight.copy_(weight + visible_bias[:, :, None, None] / self.hidden_dim)
         self.hidden_bias.copy_(hidden_bias)
 
-    @torch.no_grad()
     def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
         """Start as near to the exact inverse RBM of the votes as the layers allow."""
-        self._restart_layers(generator)
         exact = SoftIRBM(self.n_classifiers, self.n_classes).double()
         exact.start_from_shares(votes, generator)
         exact.fit(Dataset(votes), solver=ExactEM())
-        weight, bias = nearest_weights(
-            self._encode_exactly, self.widths[-1], exact, votes, generator
-        )
-        for parameter, first in ((self.weight, weight.unsqueeze(2)), (self.hidden_bias, bias)):
-            # Units that are equal would stay equal.
-            parameter.copy_(START_NOISE * _noise(parameter, generator))
-            parameter[..., :1, :] = first.to(parameter)
+        self.start_layers(exact, votes, generator)
+        width = self.widths[-1]
+        weight, bias = nearest_weights(self._encode_exactly, width, exact, votes, generator)
+        with torch.no_grad():
+            for parameter, first in ((self.weight, weight.unsqueeze(2)), (self.hidden_bias, bias)):
+                # Units that are equal would stay equal.
+                parameter.copy_(START_NOISE * _noise(parameter, generator))
+                parameter[..., :1, :] = first.to(parameter)
 
     def _encode_exactly(self, v: Tensor) -> Tensor:
         return self.encode(v.to(self.weight)).double().cpu()
-
-    def _restart_layers(self, generator: torch.Generator) -> None:
-        for layer in _layers(self):
-            layer.restart(generator)
 
     def redraw(self, generator: torch.Generator) -> None:
         if self.one_hot:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from deem.core.dataset import Dataset
-from deem.core.solvers import ContrastiveDivergence, ExactEM
+from deem.core.solvers import ContrastiveDivergence
 from deem.core.votes import Votes
 from deem.math.random import draw_one_hot
-from deem.models.deep_start import nearest_weights
 from deem.models.irbm import SoftIRBM
 from deem.models.latent_class import LatentClassModel
 from deem.models.multinomial import MultinomialIRBM
@@ -96,29 +95,12 @@ class StackedIRBM(MultinomialIRBM):
         if greedy_epochs < 0:
             raise ArgumentError(f"greedy_epochs={greedy_epochs}; it must be at least 0.")
         self.greedy_epochs = greedy_epochs
-        self.layers = nn.ModuleList(
-            HiddenUnits(before, after, n_classes)
-            for before, after in zip([n_classifiers, *self.widths], self.widths, strict=False)
-        )
 
-    def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
+    def build_layer(self, before: int, after: int) -> HiddenUnits:
+        return HiddenUnits(before, after, self.n_classes)
+
+    def start_layers(self, exact: SoftIRBM, votes: Votes, generator: torch.Generator) -> None:
         """Train the layers one after the other, see the class."""
-        exact = SoftIRBM(self.n_classifiers, self.n_classes).double()
-        exact.start_from_shares(votes, generator)
-        exact.fit(Dataset(votes), solver=ExactEM())
-        self._learn_layers(exact, votes, generator)
-        width = self.widths[-1]
-        weight, bias = nearest_weights(self._encode_exactly, width, exact, votes, generator)
-        with torch.no_grad():
-            # Units are all there or none, so any part of the bias may go to their weights; what
-            # stays is what a sample without votes gets.
-            prior = exact.class_tables()[0].clamp(min=EPSILON).log()
-            self.weight.copy_((weight + (bias - prior) / width).unsqueeze(2))
-            self.hidden_bias.copy_(prior)
-
-    def _learn_layers(
-        self, exact: LatentClassModel, votes: Votes, generator: torch.Generator
-    ) -> None:
         rows = min(_ROWS, max(1, _NUMBERS // (self.n_classifiers * self.n_classes)))
         if votes.n_samples > rows:
             votes = votes.take(torch.randperm(votes.n_samples, generator=generator)[:rows].numpy())

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deem.core.votes import Votes
-from deem.models.consensus import ConsensusModel
+from deem.models.consensus import StartsFromVotes
 from deem.models.context import ContextIRBM
 from deem.models.group import GroupIRBM
 from deem.models.irbm import BinaryIRBM, SoftIRBM
+from deem.models.multinomial import MultinomialIRBM
 from deem.models.one_coin import OneCoinIRBM
 from deem.models.tempered import TemperedIRBM
 
 __all__ = ["Candidate", "Train", "candidate"]
 
-Train = Callable[["Candidate", Votes], ConsensusModel]
+Train = Callable[["Candidate", Votes], StartsFromVotes]
 """Builds the model of a candidate and trains it on votes."""
 
 
@@ -37,7 +38,7 @@ class Candidate:
     """
 
     name: str
-    model_class: type[ConsensusModel]
+    model_class: type[StartsFromVotes]
     options: Mapping[str, Any] = field(default_factory=dict)
     meaning: str = ""
 
@@ -52,7 +53,7 @@ def candidate(name: str, n_classes: int, **options: Any) -> Candidate:
 
     Parameters
     ----------
-    name : {"inverse_rbm", "context", "group", "tempered", "one_coin", "weighted_vote"}
+    name : {"inverse_rbm", "context", "deep", "group", "tempered", "one_coin", "weighted_vote"}
         "weighted_vote" is the one-coin model with a uniform class prior, whose posterior follows
         from a vote in which every classifier has one weight.
     n_classes : int
@@ -61,9 +62,10 @@ def candidate(name: str, n_classes: int, **options: Any) -> Candidate:
         Further constructor arguments.
     """
     plain = BinaryIRBM if n_classes == 2 else SoftIRBM
-    kinds: dict[str, tuple[type[ConsensusModel], dict[str, Any], str]] = {
+    kinds: dict[str, tuple[type[StartsFromVotes], dict[str, Any], str]] = {
         "inverse_rbm": (plain, {}, "classifiers err independently, each in its own way"),
         "context": (ContextIRBM, {}, "some samples are hard for all classifiers at once"),
+        "deep": (MultinomialIRBM, {}, "layers learn what classifiers have in common"),
         "group": (GroupIRBM, {}, "groups of classifiers copy one answer"),
         "tempered": (TemperedIRBM, {}, "some classifiers copy each other"),
         "one_coin": (OneCoinIRBM, {}, "classifiers differ only in how often they err"),

@@ -119,7 +119,12 @@ class Choice:
 
 
 def choose(
-    votes: Votes, train: Train, *, class_prior: bool = False, n_jobs: int | None = None
+    votes: Votes,
+    train: Train,
+    *,
+    class_prior: bool = False,
+    deep: bool = False,
+    n_jobs: int | None = None,
 ) -> Choice:
     """Choose a model by what the votes themselves can tell; see `decide` for the rule.
 
@@ -131,6 +136,9 @@ def choose(
         Builds the model of a `Candidate` and trains it on votes.
     class_prior : bool
         Whether the class frequencies are known, so that no candidate has others.
+    deep : bool
+        Whether a model with layers competes, which takes seconds. Only hard votes have likelihoods
+        that can be compared with its own.
     n_jobs : int, optional
         Threads, as in joblib.
     """
@@ -145,6 +153,8 @@ def choose(
     names.append("one_coin")
     if votes.n_classifiers * votes.n_classes**2 <= _CONTEXT_TABLE:
         names.append("context")
+    if deep and telling.values is None:
+        names.append("deep")
     candidates = [candidate(name, votes.n_classes) for name in names]
     evidence.gather(candidates)
     dependence = evidence.dependence()

@@ -10,10 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deem.core.dataset import Dataset
 from deem.core.left_out import leave_one_out, vote_pairs
+from deem.core.model import LatentModel
+from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
 from deem.math.hungarian import assign_states, contingency
+from deem.math.random import as_generator
+from deem.models.irbm import SoftIRBM
 from deem.models.latent_class import LatentClassModel
+from deem.samplers.likelihood import estimate_log_likelihood
 
 __all__ = [
     "LeftOut",
@@ -21,6 +27,7 @@ __all__ = [
     "evidence_votes",
     "halves",
     "held_out",
+    "log_likelihoods",
     "mean_and_error",
     "posterior_of",
     "predict",
@@ -35,6 +42,9 @@ _VOTES = 100_000
 _PAIRS = 20_000
 _CELLS = 4_000_000
 """Votes that are left out, and the largest table of their posteriors."""
+
+_STEPS, _SHARED, _OWN = 10, 1000, 8
+"""Of annealing: temperatures; chains if no vote is missing, and else for each pattern."""
 
 _KNOWN, _SPREAD = 0.5, 0.1
 """Pseudo-counts of a confusion: on its diagonal, and spread over a row."""
@@ -84,7 +94,7 @@ def _counted(votes: Votes, weights: Array) -> Votes:
 
 
 def held_out(
-    train: Callable[[Votes], LatentClassModel], parts: tuple[Votes, Votes]
+    train: Callable[[Votes], LatentModel], parts: tuple[Votes, Votes]
 ) -> tuple[Array, Array]:
     """Log-likelihood of every row of each half under a model trained on the other.
 
@@ -102,9 +112,36 @@ def held_out(
     """
     scores = []
     for learnt, judged in (parts, parts[::-1]):
-        with torch.no_grad():
-            scores.append(train(learnt).score_samples(judged).cpu().double().numpy())
+        scores.append(log_likelihoods(train(learnt), judged))
     return np.concatenate(scores), np.concatenate([part.weights for part in parts[::-1]])
+
+
+@torch.no_grad()
+def log_likelihoods(model: LatentModel, votes: Votes) -> Array:
+    """Log-probability of every sample, (n_samples,), in nats.
+
+    Exact where the model has exact sums. Else it is estimated by annealing from an exact inverse
+    RBM of the same votes, less the bias of the estimate; the draws have a fixed seed.
+    """
+    if isinstance(model, LatentClassModel):
+        return model.score_samples(votes).cpu().double().numpy()
+    base = SoftIRBM(votes.n_classifiers, votes.n_classes).double()
+    base.start_from_shares(votes, as_generator(0))
+    base.fit(Dataset(votes), solver=ExactEM())
+    found = estimate_log_likelihood(
+        model,
+        votes,
+        base,
+        generator=as_generator(0, model.device),
+        n_steps=_STEPS,
+        n_chains=_SHARED if _is_complete(votes) else _OWN,
+    )
+    error = found.standard_error_of_partition[found.pattern]
+    return (found.values - error.square() / 2).cpu().numpy()
+
+
+def _is_complete(votes: Votes) -> bool:
+    return bool(votes.n_votes == votes.n_samples * votes.n_classifiers)
 
 
 class LeftOut:
@@ -205,12 +242,12 @@ def mean_and_error(values: Array, weights: Array) -> tuple[float, float]:
     return mean, float(np.sqrt(weights @ (values - mean) ** 2) / total)
 
 
-def posterior_of(model: LatentClassModel, votes: Votes) -> Posterior:
+def posterior_of(model: LatentModel, votes: Votes) -> Posterior:
     """Posterior of the class by a trained model, its states named by the majority of votes.
 
     Parameters
     ----------
-    model : LatentClassModel
+    model : LatentModel
         Trained on `votes`.
     votes : Votes
         Give the states their classes.

@@ -11,6 +11,10 @@ import numpy as np
 __all__ = ["Score", "Thresholds", "decide", "is_gain"]
 
 
+_RICHER = {"context": "contexts", "deep": "layers"}
+"""Candidates that leave the classes free, and what they add."""
+
+
 class Thresholds(NamedTuple):
     """How much evidence it takes to leave the inverse RBM.
 
@@ -86,8 +90,8 @@ def decide(
     1. The inverse RBM is the model to beat. But if groups of copies make held-out samples more
        likely beyond doubt, each counts once, and nothing else is asked: left-out votes would be
        foretold by their copies.
-    2. Contexts are taken if they make held-out samples more likely beyond doubt, and their
-       consensus agrees with left-out votes more often.
+    2. Contexts, or layers where they compete, are taken if they make held-out samples more likely
+       beyond doubt, and their consensus agrees with left-out votes more often.
     3. Else, if classifiers copy each other, the tempered rule is taken if its most probable
        class tells more of the left-out votes beyond doubt.
     4. Instead of any of them, one weight a classifier is enough if its consensus agrees with
@@ -118,11 +122,12 @@ def decide(
             f"held-out samples are {score.held_out:.2f} nats more likely if a group counts once."
         )
     name, reason = "inverse_rbm", "no other model has the evidence for it"
-    if "context" in scores and _contexts(scores, limits):
-        name = "context"
+    richer = [other for other in _RICHER if other in scores and _pays(scores, other, limits)]
+    if richer:
+        name = max(richer, key=lambda other: scores[other].held_out)
         reason = (
-            f"contexts make held-out samples {scores[name].held_out:.2f} nats more likely, and "
-            "their consensus agrees more often with left-out votes"
+            f"{_RICHER[name]} make held-out samples {scores[name].held_out:.2f} nats more likely, "
+            "and their consensus agrees more often with left-out votes"
         )
     elif "tempered" in scores and _copies(scores, limits):
         name = "tempered"
@@ -150,8 +155,8 @@ def is_gain(score: Score, limits: Thresholds) -> bool:
     return score.held_out > max(limits.sure * score.held_out_error, limits.gain)
 
 
-def _contexts(scores: Mapping[str, Score], limits: Thresholds) -> bool:
-    score, plain = scores["context"], scores["inverse_rbm"]
+def _pays(scores: Mapping[str, Score], name: str, limits: Thresholds) -> bool:
+    score, plain = scores[name], scores["inverse_rbm"]
     return is_gain(score, limits) and score.agreement >= plain.agreement + limits.agreement
 
 
