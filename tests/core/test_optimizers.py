@@ -140,3 +140,52 @@ def test_callables_make_their_own():
     made.step()
     schedule.step()
     assert made.param_groups[0]["lr"] == pytest.approx(0.15)
+
+
+def parameter():
+    return torch.nn.Parameter(torch.zeros(1))
+
+
+def test_an_optimizer_of_ones_own_is_taken_as_it_is():
+    x = parameter()
+    made = torch.optim.Adagrad([x], lr=0.3)
+    assert make_optimizer(made, [x], 9.0) is made
+    assert made.param_groups[0]["lr"] == 0.3
+
+
+def test_an_optimizer_of_other_tensors_is_refused():
+    text = (
+        r"optimizer=Adam holds other tensors than the parameters of the model; pass a callable "
+        r"that makes it, such as functools.partial\(torch.optim.Adam, lr=0.01\)"
+    )
+    x, y = parameter(), parameter()
+    for held, parameters in (([y], [x]), ([x], [x, y])):
+        with pytest.raises(ArgumentError, match=text):
+            make_optimizer(torch.optim.Adam(held), parameters, 0.1)
+
+
+def test_a_schedule_of_ones_own_is_taken_as_it_is():
+    made = torch.optim.SGD([parameter()], lr=1.0)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(made, 0.5)
+    assert make_scheduler(schedule, made, 3) is schedule
+
+
+def test_a_schedule_of_another_optimizer_is_refused():
+    made, other = (torch.optim.SGD([parameter()], lr=1.0) for _ in range(2))
+    schedule = torch.optim.lr_scheduler.ExponentialLR(other, 0.5)
+    with pytest.raises(ArgumentError, match="ExponentialLR belongs to another optimizer; pass a"):
+        make_scheduler(schedule, made, 3)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedules_keep_the_ratio_of_groups(name):
+    groups = [{"params": [parameter()], "lr": rate} for rate in (0.4, 0.1)]
+    made = make_optimizer("sgd", groups, 9.0)
+    schedule, rates = make_scheduler(name, made, 6), []
+    for _ in range(6):
+        rates.append([group["lr"] for group in made.param_groups])
+        made.step()
+        if schedule is not None:
+            schedule.step()
+    assert all(first == pytest.approx(4 * second) for first, second in rates)
+    assert max(rates)[0] == pytest.approx(0.4, rel=0.05)

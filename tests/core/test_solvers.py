@@ -22,7 +22,7 @@ from deem.math.random import as_generator
 from deem.models import SoftIRBM
 from deem.models.initialization import initialise
 from deem.samplers import Gibbs
-from deem.utils.exception import ArgumentError, IntractableError
+from deem.utils.exception import ArgumentError, IntractableError, StuckChainsWarning
 
 SOFT, SOFT_TWO, BINARY, BINARY_TWO = TINY_MODELS[:4]
 ONE_UNIT = [SOFT, BINARY]
@@ -603,3 +603,213 @@ def test_votes_become_one_hot_and_tensors_change_dtype():
 
 def test_a_latent_model_without_gibbs_needs_a_sampler():
     assert not hasattr(LatentModel, "gibbs_step")
+
+
+# ---- groups, penalties, limits, diagnoses
+
+
+class Grouped(FreeEnergyOnly):
+    """Three parameters in two groups, of which one is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.fast = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
+        self.fixed = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64), requires_grad=False)
+
+    def free_energy(self, v):
+        return super().free_energy(v) - (v * (self.fast + self.fixed)).sum((1, 2))
+
+    def parameter_groups(self, learning_rate):
+        return [
+            {"params": [self.bias], "lr": learning_rate},
+            {"params": [self.fast, self.fixed], "lr": 3 * learning_rate},
+        ]
+
+
+PAIRS = torch.eye(3, dtype=torch.float64)[torch.tensor([[0, 1], [0, 1], [0, 2], [1, 1]])]
+
+
+def test_groups_have_their_own_rates_and_leave_out_what_is_frozen():
+    model = Grouped()
+    solver = ContrastiveDivergence(1, 0.1, sampler=UniformMove())
+    solver.prepare(model, Dataset(PAIRS), 1, as_generator(0))
+    groups = solver.state()["optimizer"]["param_groups"]
+    assert [(group["lr"], len(group["params"])) for group in groups] == [
+        (0.1, 1),
+        (pytest.approx(0.3), 1),
+    ]
+    solver.step(model, Dataset(PAIRS), as_generator(0))
+    moved = {name: p.detach() for name, p in model.named_parameters()}
+    torch.testing.assert_close(moved["bias"], -0.1 * model.bias.grad)
+    torch.testing.assert_close(moved["fast"], -0.3 * model.fast.grad)
+    assert model.bias.grad.abs().max() > 0
+    assert moved["fixed"].abs().max() == 0
+
+
+def test_a_group_that_is_frozen_as_a_whole_is_left_out():
+    model = Grouped()
+    model.fast.requires_grad_(False)
+    solver = ContrastiveDivergence(1, 0.1, sampler=UniformMove())
+    solver.prepare(model, Dataset(PAIRS), 1, as_generator(0))
+    assert len(solver.state()["optimizer"]["param_groups"]) == 1
+
+
+def test_objects_train_as_their_names_do():
+    results = []
+    for own in (False, True):
+        model = FreeEnergyOnly()
+        optimizer, scheduler = "sgd", "step"
+        if own:
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+            scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+        solver = ContrastiveDivergence(
+            2, 0.5, 0.9, optimizer=optimizer, scheduler=scheduler, sampler=UniformMove()
+        )
+        model.fit(PAIRS, epochs=6, solver=solver, random_state=0)
+        results.append(parameters_of(model))
+    assert torch.equal(*results)
+    assert results[0].abs().max() > 0.1
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    optimizer = torch.optim.SGD(FreeEnergyOnly().parameters(), lr=0.1)
+    solver = ContrastiveDivergence(1, 0.1, optimizer=optimizer, sampler=UniformMove())
+    with pytest.raises(ArgumentError, match="optimizer=SGD holds other tensors"):
+        FreeEnergyOnly().fit(PAIRS, solver=solver)
+
+
+def test_l1_adds_the_sign_to_the_gradient():
+    found = []
+    for l1 in (0.0, 0.25):
+        model = FreeEnergyOnly()
+        with torch.no_grad():
+            model.bias.copy_(torch.tensor([[1.0, -2.0, 0.0], [0.5, 0.0, -0.1]]))
+        before = model.bias.detach().clone()
+        solver = ContrastiveDivergence(1, 0.1, sampler=UniformMove(), l1=l1)
+        model.fit(PAIRS, epochs=1, solver=solver, random_state=0)
+        found.append((model.bias.detach() - before) / -0.1)
+    expected = 0.25 * torch.tensor([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0]]).double()
+    torch.testing.assert_close(found[1] - found[0], expected)
+
+
+def test_l1_draws_what_tells_nothing_to_zero():
+    # The last site is a fair die, the first is not.
+    votes = torch.eye(3, dtype=torch.float64)[
+        torch.tensor([[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]])
+    ]
+    size = []
+    for l1 in (0.0, 0.1):
+        model = FreeEnergyOnly()
+        with torch.no_grad():
+            model.bias.fill_(0.5).mul_(torch.tensor([[1.0, 1.0, -1.0], [1.0, 0.2, -1.0]]))
+        solver = ContrastiveDivergence(4, 0.2, sampler=UniformMove(), l1=l1, scheduler="cosine")
+        model.fit(
+            votes.repeat(40, 1, 1), epochs=60, batch_size=None, solver=solver, random_state=0
+        )
+        size.append(model.bias.detach()[1].abs().max())
+        assert model.bias[0, 2] < model.bias[0, 0] - 0.5
+    assert size[1] < 0.05
+
+
+@pytest.mark.parametrize("clip", [0.01, 0.1])
+def test_clip_limits_the_step_and_keeps_its_direction(clip):
+    steps = []
+    for limit in (None, clip):
+        model = FreeEnergyOnly()
+        solver = ContrastiveDivergence(3, 1.0, sampler=UniformMove(), clip=limit)
+        model.fit(PAIRS, epochs=1, solver=solver, random_state=0)
+        steps.append(model.bias.detach().flatten())
+    assert steps[0].norm() > 0.15
+    assert steps[1].norm() == pytest.approx(clip, rel=1e-4)
+    assert torch.cosine_similarity(*steps, dim=0) == pytest.approx(1)
+
+
+def test_a_clip_beyond_the_gradient_changes_nothing():
+    results = []
+    for limit in (None, 1e6):
+        model = FreeEnergyOnly()
+        solver = ContrastiveDivergence(1, 0.5, sampler=UniformMove(), clip=limit)
+        model.fit(PAIRS, epochs=3, solver=solver, random_state=0)
+        results.append(parameters_of(model))
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"l1": -0.1}, "l1=-0.1; it must be at least 0"),
+        ({"l1": float("nan")}, "l1=nan"),
+        ({"clip": 0.0}, "clip=0.0; it must be above 0, or None"),
+        ({"clip": float("nan")}, "clip=nan"),
+    ],
+)
+def test_penalties_and_limits_are_checked(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        ContrastiveDivergence(**options)
+
+
+class Fresh(Sampler):
+    """Chains that are independent draws at every step, or that stay for some steps."""
+
+    def __init__(self, stay=1):
+        self.stay = stay
+
+    def init(self, model, v):
+        return SamplerState(v)
+
+    def step(self, model, state, generator):
+        chosen = torch.randint(3, state.v.shape[:2], generator=generator)
+        new = torch.eye(3).to(state.v)[chosen]
+        moves = torch.rand(len(new), 1, 1, generator=generator) < 1 / self.stay
+        return SamplerState(torch.where(moves, new, state.v))
+
+
+@pytest.mark.parametrize(("stay", "expected"), [(1, 1.0), (4, 1 / 7), (10, 1 / 19)])
+def test_the_effective_share_is_that_of_the_chains(stay, expected):
+    # A chain that stays with probability r each step has the autocorrelation r ** lag, so the
+    # share of independent draws is (1 - r) / (1 + r) = 1 / (2 stay - 1).
+    model = FreeEnergyOnly()
+    with torch.no_grad():
+        model.bias.copy_(torch.tensor([[0.0, 1.0, 2.0], [0.0, 3.0, 5.0]]))
+    solver = ContrastiveDivergence(1, 1e-300, persistent=True, fresh=0, sampler=Fresh(stay))
+    model.fit(PAIRS.repeat(100, 1, 1), epochs=80, batch_size=None, solver=solver, random_state=0)
+    shares = np.array(model.history["effective_share"])
+    assert len(shares) == 80
+    assert np.isnan(shares[:15]).all()
+    assert np.isfinite(shares[15:]).all()
+    assert shares[-1] == pytest.approx(expected, rel=0.3)
+
+
+def test_short_or_restarted_chains_have_no_effective_share():
+    for solver, epochs in (
+        (ContrastiveDivergence(1, 0.01, sampler=Fresh()), 20),
+        (ContrastiveDivergence(1, 0.01, persistent=True, sampler=Fresh()), 10),
+    ):
+        model = FreeEnergyOnly().fit(PAIRS, epochs=epochs, solver=solver, random_state=0)
+        assert "effective_share" not in model.history
+
+
+class Steep(FreeEnergyOnly):
+    """A model so sure of one configuration that no move away from it is accepted."""
+
+    def free_energy(self, v):
+        return super().free_energy(v) - 100 * v[:, :, 0].sum(1)
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_stuck_chains_are_named(persistent):
+    v = torch.eye(3, dtype=torch.float64)[torch.zeros(30, 2, dtype=torch.int64)]
+    solver = ContrastiveDivergence(4, 0.01, sampler=UniformMove(), persistent=persistent)
+    text = "only 0 % of the moves of UniformMove were accepted in the last epoch, .*smaller steps"
+    with pytest.warns(StuckChainsWarning, match=text):
+        model = Steep().fit(v, epochs=2, solver=solver, random_state=0)
+    assert model.history.settings["stuck_chains"].startswith("only 0 % of the moves")
+    assert model.history["acceptance"][-1] == 0
+    assert model.history["stuck"][-1] == 1
+
+
+def test_chains_that_move_are_not_named():
+    solver = ContrastiveDivergence(4, 0.01, sampler=UniformMove())
+    model = FreeEnergyOnly().fit(PAIRS, epochs=2, solver=solver, random_state=0)
+    assert "stuck_chains" not in model.history.settings
+    assert model.history["acceptance"][-1] > 0.5
