@@ -2,8 +2,8 @@
 
     python benchmarks/deep.py FOLDER [--only SET ...] [--parts PART ...] [--jobs N] [--page FILE]
 
-Parts: fits, held_out, seeds, starts, stacked, large, memory, step, fit. Figures are kept by set and
-setting in benchmarks/results/deep and measured once; delete the folder to measure anew. ``step``
+Parts: fits, held_out, seeds, starts, stacked, large, memory, step, fit. Figures are kept by set
+and setting in benchmarks/results/deep and measured once; delete it to measure anew. ``step``
 and ``fit`` alternate with deem 0.2.0 in the environment of ``make bench-env``. Prints tables,
 writes benchmarks/results/deep.json, and with --page the tables as Markdown.
 """

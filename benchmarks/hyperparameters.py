@@ -1,12 +1,13 @@
 """Measure trainings with many hyperparameters, and what a predictor learns from them.
 
     python benchmarks/hyperparameters.py [FOLDER ...] [--every N] [--jobs N] [--out FILE]
+    python benchmarks/hyperparameters.py [FOLDER ...] --only deep --add FILE [--out FILE]
     python benchmarks/hyperparameters.py --evaluate FILE
 
 Trains on simulated votes, on votes of classifiers of digits, and on the vote files (.npz) of
 every FOLDER (contrastive divergence, which is slow, on every N-th of them), and writes one row a
-training as a table for `HyperparameterPredictor`. With
---evaluate it measures nothing and reads such a table. Either way it prints the mean score of the
+training as a table for `HyperparameterPredictor`. With --only it runs one kind of training, and
+puts it in the place of such runs in the table that --add names. With --evaluate it measures nothing and reads such a table. Either way it prints the mean score of the
 predicted, the default, the best single and the best hyperparameters when each set in turn is left
 out of the training of the predictor.
 """
@@ -14,6 +15,7 @@ out of the training of the predictor.
 from __future__ import annotations
 
 import argparse
+import csv
 import time
 import warnings
 from collections.abc import Iterator
@@ -38,15 +40,23 @@ from deem.datasets import (
 )
 from deem.selection.hyperparameters import HyperparameterPredictor
 from deem.selection.meta_features import META_FEATURES, meta_features
-from deem.selection.runs import Runs, read_runs
+from deem.selection.runs import SOLVERS, Runs, read_runs
 from deem.utils.exception import DeemWarning, NonFiniteError
 
 STARTS = ("shares", "mv_rand", "mv_lo", "mv", "rand")
 NO_LAYERS = {"preprocessing_layers": 0, "preprocessing_activation": "none"}
 GRADIENT = {"batch_size": 128, "epochs": 100, "learning_rate": 0.001, "momentum": 0.9}
 GRADIENT |= {"init_method": "mv_rand", "scheduler": "none"}
-DEFAULTS = {"exact": {"init_method": "shares"}, "cd": GRADIENT, "pcd": GRADIENT}
-MOST_SAMPLES, MOST_CELLS, LEAST_SAMPLES = 300, 8_000, 100
+DEEP = GRADIENT | {"epochs": 30, "init_method": "shares", "scheduler": "cosine"}
+DEEP |= {"preprocessing_layers": 1, "preprocessing_activation": "sparsemax"}
+DEFAULTS = {"exact": {"init_method": "shares"}, "cd": GRADIENT, "pcd": GRADIENT, "deep": DEEP}
+PARAMETERS = {
+    "cd": {"solver": "cd"},
+    "pcd": {"solver": "pcd"},
+    "deep": {"use_preprocessing": True},
+}
+MOST_SAMPLES, LEAST_SAMPLES = 300, 100
+MOST_CELLS = {"cd": 8_000, "pcd": 8_000, "deep": 30_000}
 """Sizes that contrastive divergence is measured on: samples, and samples x classifiers x classes;
 larger sets are cut to the first samples of a fixed draw, sets that would be too short left out."""
 MOST_CLASSES = 100
@@ -69,6 +79,12 @@ def trajectory(
     return dict(zip(names, values, strict=True)), epochs
 
 
+def deep(**changed: Any) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """A training with layers, which under a schedule is scored at its end only."""
+    settings = DEEP | changed
+    return settings, (settings.pop("epochs"),)
+
+
 TRAJECTORIES = {
     "cd": (
         trajectory(0.001, 0.9, 128, "mv_rand", 10, 30, 100),
@@ -85,6 +101,18 @@ TRAJECTORIES = {
         trajectory(0.05, 0.9, 128, "mv_rand", 10, 20),
         trajectory(0.003, 0.9, 512, "shares", 3, 10, 30),
         trajectory(0.05, 0.9, 128, "shares", 20, scheduler="cosine"),
+    ),
+    "deep": (
+        deep(),
+        deep(learning_rate=0.003),
+        deep(learning_rate=0.01),
+        deep(learning_rate=0.03),
+        deep(epochs=10),
+        deep(epochs=60),
+        deep(batch_size=256),
+        deep(preprocessing_activation="softmax"),
+        deep(preprocessing_activation="entmax"),
+        deep(preprocessing_layers=2),
     ),
 }
 
@@ -131,9 +159,9 @@ def vote_sets(folders: list[Path], every: int) -> Iterator[tuple[str, Votes, np.
             yield file.name, file.votes, file.gold, i % every == 0
 
 
-def cut(votes: Votes, truth: np.ndarray) -> tuple[Votes, np.ndarray] | None:
+def cut(votes: Votes, truth: np.ndarray, cells: int) -> tuple[Votes, np.ndarray] | None:
     """Votes short enough for contrastive divergence, None if they would be too short."""
-    limit = min(MOST_SAMPLES, MOST_CELLS // (votes.n_classifiers * votes.n_classes))
+    limit = min(MOST_SAMPLES, cells // (votes.n_classifiers * votes.n_classes))
     rows = np.random.default_rng(0).permutation(votes.n_samples)[:limit]
     if len(rows) < LEAST_SAMPLES and len(rows) < votes.n_samples:
         return None
@@ -150,46 +178,53 @@ def expected_accuracy(votes: Votes, truth: np.ndarray) -> float:
 
 def exact_runs(votes: Votes, truth: np.ndarray) -> Iterator[dict[str, Any]]:
     """Every start with the exact solver."""
-    known = truth >= 0
     for start in STARTS:
         begin = time.perf_counter()
         model = DEEM(init_method=start, random_state=0).fit(votes)
         seconds = time.perf_counter() - begin
-        right = model.probas_.argmax(1)[known] == truth[known]
-        yield {"init_method": start, "score": 100 * right.mean(), "seconds": seconds}
+        yield {"init_method": start, "score": accuracy(model, truth), "seconds": seconds}
 
 
-def stochastic_runs(votes: Votes, truth: np.ndarray, solver: str) -> Iterator[dict[str, Any]]:
-    """Every trajectory, scored by the accuracies that the history records."""
-    share = (truth >= 0).mean()
-    for settings, stops in TRAJECTORIES[solver]:
+def stochastic_runs(votes: Votes, truth: np.ndarray, kind: str) -> Iterator[dict[str, Any]]:
+    """Every trajectory, scored where it stops."""
+    for settings, stops in TRAJECTORIES[kind]:
         begin = time.perf_counter()
-        model = DEEM(solver=solver, random_state=0, epochs=stops[-1], device="cpu", **settings)
+        parameters = PARAMETERS[kind] | settings
+        model = DEEM(random_state=0, epochs=stops[-1], device="cpu", **parameters)
         try:
             model.fit(votes, truth)
         except NonFiniteError:
             continue
         seconds = (time.perf_counter() - begin) / stops[-1]
         for epochs in stops:
-            # Unknown truth counts as wrong there.
-            score = 100 * model.history_["accuracy"][epochs - 1] / share
+            score = accuracy(model, truth, epochs)
             yield {**settings, "epochs": epochs, "score": score, "seconds": seconds * epochs}
 
 
-def measure(name: str, votes: Votes, truth: np.ndarray, slow: bool) -> list[dict[str, Any]]:
-    """All runs on one set."""
+def accuracy(model: DEEM, truth: np.ndarray, epochs: int | None = None) -> float:
+    """Accuracy in % after some epochs, by default after all."""
+    known = truth >= 0
+    if epochs in (None, model.history_.n_epochs):
+        return 100 * (model.probas_.argmax(1)[known] == truth[known]).mean()
+    # Unknown truth counts as wrong in the history.
+    return 100 * model.history_["accuracy"][epochs - 1] / known.mean()
+
+
+def measure(
+    name: str, votes: Votes, truth: np.ndarray, slow: bool, kinds: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """All runs of some kinds on one set."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", DeemWarning)
-    rows = [{"solver": "exact", **row} for row in exact_runs(votes, truth)]
-    rows = complete(rows, name, votes, truth)
-    short = cut(votes, truth) if slow else None
-    if short is not None:
-        found = [
-            {"solver": solver, **row}
-            for solver in ("cd", "pcd")
-            for row in stochastic_runs(*short, solver)
-        ]
-        rows += complete(found, name, *short)
+    rows = []
+    if "exact" in kinds:
+        found = [{"solver": "exact", **row} for row in exact_runs(votes, truth)]
+        rows += complete(found, name, votes, truth)
+    for kind in kinds if slow else ():
+        short = cut(votes, truth, MOST_CELLS[kind]) if kind in TRAJECTORIES else None
+        if short is not None:
+            found = [{"solver": kind, **row} for row in stochastic_runs(*short, kind)]
+            rows += complete(found, name, *short)
     print(f"{name:45} {len(rows)} runs", flush=True)
     return rows
 
@@ -211,7 +246,7 @@ def complete(
 def evaluate(runs: Runs) -> None:
     """Print the mean scores of predicted hyperparameters on sets that were left out."""
     print(f"{'solver':6} {'sets':>4}  default  single  predicted    best  worst loss to default")
-    for solver in ("exact", "cd", "pcd"):
+    for solver in [name for name in SOLVERS if name in runs.solvers]:
         part = runs.take(runs.solvers == solver)
         names = sorted(set(part.sets.tolist()))
         found = np.array([left_out(part, name, solver) for name in names])
@@ -228,7 +263,7 @@ def left_out(runs: Runs, name: str, solver: str) -> tuple[float, float, float, f
         means.setdefault(frozen(settings), []).append(score)
     single = max(means, key=lambda key: np.mean(means[key]))
     features = dict(zip(META_FEATURES, own.features[0], strict=True))
-    default = DEFAULTS[solver] | NO_LAYERS
+    default = NO_LAYERS | DEFAULTS[solver]
     predicted = HyperparameterPredictor().fit(others).predict(features, solver, default=default)
     return (
         scores[frozen(default)],
@@ -243,6 +278,12 @@ def frozen(settings: dict[str, Any]) -> frozenset:
     return frozenset(settings.items())
 
 
+def kept(path: Path, kinds: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of a table of other kinds than these."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["solver"] not in kinds]
+
+
 def main() -> None:
     """Measure or read, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -250,14 +291,17 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=4, help="vote files per slow one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--most", type=int, help="number of sets")
+    parser.add_argument("--only", choices=SOLVERS, help="kind of training to measure")
+    parser.add_argument("--add", type=Path, help="table whose other runs are kept")
     parser.add_argument("--out", type=Path, default=Path("runs.csv"))
     parser.add_argument("--evaluate", type=Path, help="table to evaluate")
     args = parser.parse_args()
     if args.evaluate is None:
         sets = islice(vote_sets(args.folders, args.every), args.most)
-        rows = []
+        kinds = SOLVERS if args.only is None else (args.only,)
+        rows = [] if args.add is None else kept(args.add, kinds)
         parallel = Parallel(n_jobs=args.jobs, return_as="generator")
-        for found in parallel(delayed(measure)(*one) for one in sets):
+        for found in parallel(delayed(measure)(*one, kinds) for one in sets):
             rows += found
             runs = Runs.from_rows(rows)
             args.out.write_text(runs.to_csv(), encoding="utf-8")

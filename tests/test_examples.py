@@ -56,6 +56,11 @@ FACTS = {
         close_estimates(r"estimated ([\d.]+), true ([\d.]+)", 0.1),
         lambda text: numbers(r", ([\d.]+) of the consensus is right", text)[0] > 0.85,
     ],
+    "applications/deep_consensus.py": [
+        lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.92,
+        lambda text: numbers(r"log-likelihood: \+([\d.]+)", text)[0] > 0.02,
+        lambda text: 0.01 < numbers(r"by ([\d.]+) of its length", text)[0] < 0.5,
+    ],
     "applications/digits_consensus.py": [
         rising(r"(?:vote|consensus): accuracy ([\d.]+)"),
         falling(r"half: accuracy ([\d.]+)"),
@@ -68,6 +73,9 @@ FACTS = {
     "applications/rare_class.py": [
         rising(r"accuracy ([\d.]+)"),
         falling(r"rare class ([\d.]+)"),
+    ],
+    "applications/soft_votes.py": [
+        lambda text: min((found := numbers(r"accuracy ([\d.]+)", text))[1:]) > found[0] + 0.05,
     ],
     "core/checkpoint_and_resume.py": [has("after 10 epochs", "same weights: True")],
     "core/dataset_and_history.py": [
@@ -120,6 +128,15 @@ FACTS = {
     "models/subclasses.py": [
         rising(r"(-[\d.]+) nats"),
         lambda text: min(numbers(r"accuracy ([\d.]+)", text)) > 0.95,
+    ],
+    "samplers/annealed_importance.py": [
+        lambda text: all(
+            low < numbers(r"log-partition ([\d.]+)", text)[0] < high
+            for low, high in zip(
+                numbers(r"between ([\d.]+)", text), numbers(r"and ([\d.]+),", text), strict=True
+            )
+        ),
+        rising(r"share of the chains ([\d.]+)"),
     ],
     "samplers/gibbs_chain.py": [
         lambda text: numbers(r"frequency of a vote: ([\d.]+)", text)[1] < 0.08,

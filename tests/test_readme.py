@@ -73,7 +73,8 @@ def test_the_table_has_every_parameter_in_order():
 def test_the_table_has_one_default_a_parameter():
     effective = documented_defaults()
     assert effective.keys() == {
-        *("learning_rate", "momentum", "epochs", "batch_size", "n_restarts", "n_jobs")
+        *("learning_rate", "momentum", "epochs", "batch_size", "n_restarts", "n_jobs"),
+        "preprocessing_layers",
     }
     assert all(SIGNATURE[name] is None for name in effective)
     expected = SIGNATURE | effective

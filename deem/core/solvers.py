@@ -376,7 +376,9 @@ class ContrastiveDivergence(_Stepped):
 
     def end_epoch(self) -> dict[str, Tensor]:
         super().end_epoch()
-        return self._mixing()
+        step = getattr(self._sampler, "step_size", None)
+        tuned = {} if step is None else {"step_size": torch.as_tensor(step)}
+        return {**tuned, **self._mixing()}
 
     def finish(self, history: History) -> None:
         if history.get("acceptance", [1.0])[-1] >= _MOVING:

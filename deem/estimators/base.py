@@ -20,7 +20,7 @@ from deem.core.votes import Votes
 from deem.estimators.alignment import class_probabilities, solve_map
 from deem.estimators.explanation import Explanation, class_scores, explain
 from deem.estimators.files import from_content, to_content
-from deem.estimators.fitting import mean_log_likelihood
+from deem.estimators.likelihood import mean_log_likelihood
 from deem.estimators.state import become, read_known
 from deem.estimators.truth import one_of, truth_codes
 from deem.selection.calibration import Calibration

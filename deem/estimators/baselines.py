@@ -17,7 +17,8 @@ from deem.core.votes import Votes
 from deem.estimators.alignment import Reference
 from deem.estimators.base import ConsensusEstimator
 from deem.estimators.building import as_numbers
-from deem.estimators.fitting import mean_log_likelihood, trained_state, training_votes
+from deem.estimators.fitting import trained_state, training_votes
+from deem.estimators.likelihood import mean_log_likelihood
 from deem.estimators.plan import Plan
 from deem.estimators.state import fitted_state, read_known
 from deem.estimators.truth import gold_codes, truth_codes

@@ -35,16 +35,17 @@ class DEEM(ConsensusEstimator):
         Gibbs sweeps between two updates of contrastive divergence.
     deterministic : bool
         Whether contrastive divergence propagates probabilities in place of draws; persistent
-        chains and a `sampler` object always draw.
+        chains, "gwg", "dlp" and a `sampler` object always draw.
     learning_rate, momentum, epochs, batch_size : optional
-        Of contrastive divergence: 0.001, 0.9, 100, 128.
+        Of contrastive divergence; models with layers, which start at the exact inverse RBM, take
+        30 epochs. Else: 0.001, 0.9, 100, 128.
     device : str
         "auto", or a torch device. "auto" takes a GPU for contrastive divergence only.
     random_state : None, int, numpy or torch generator
         Source of every draw; an int gives the same result each time.
     init_method : {"shares", "mv_rand", "mv_lo", "mv", "rand"}, optional
         Start of the training, see `deem.models.initialization.initialise`: "shares" for the exact
-        solvers, "mv_rand" for contrastive divergence.
+        solvers and for layers, "mv_rand" for contrastive divergence.
     use_weighted : bool
         Whether a start from the majority vote weighs classifiers by their agreement with it.
     auto_hyperparameters : bool
@@ -53,27 +54,49 @@ class DEEM(ConsensusEstimator):
     model_dir : path, optional
         Folder with a table of measured trainings of your own for that, see
         `deem.selection.hyperparameters`.
-    use_preprocessing, preprocessing_layers, preprocessing_layer_widths, \
-preprocessing_activation, preprocessing_init, preprocessing_one_hot, preprocessing_use_softmax, \
-preprocessing_jitter
-        Multinomial layers; not in this version.
-    sampler_steps, sampler_oh_mode
-        Of gradient-informed samplers; not in this version.
+    use_preprocessing : bool
+        Whether multinomial layers stand between the votes and the class, see
+        `deem.models.MultinomialIRBM`. They learn what classifiers have in common.
+    preprocessing_layers : int, optional
+        How many layers, as wide as there are classifiers: 1.
+    preprocessing_layer_widths : sequence of int, optional
+        Outputs of each layer in their place.
+    preprocessing_activation : str, optional
+        "sparsemax" (the default), "entmax", "ultramax" or "softmax", which give probabilities, or
+        "relu", "gelu" or "silu", which do not.
+    preprocessing_init : {"identity", "rand", "mv", "default"}
+        Start of the layers: "identity" copies, repeats or averages the nearest classifiers; "mv"
+        counts votes; "rand" is N(0, 1); "default" that of `torch.nn.Linear`.
+    preprocessing_one_hot : bool
+        Whether layers give one class each: a Gumbel-softmax draw at temperature 0.1 in training,
+        with straight-through gradients, and the most probable class afterwards.
+    preprocessing_use_softmax : bool
+        Whether there is an activation at all.
+    preprocessing_jitter : float
+        Standard deviation of the noise on "identity".
+    sampler_steps : int
+        Steps of "gwg", "dlp" or a `sampler` object between two updates.
+    sampler_oh_mode : bool
+        Whether their chains start at one-hot draws of the votes. Hard votes are one-hot as they
+        are, and for soft votes it is set by itself.
     solver : {"auto", "exact", "cd", "pcd"} or Solver
         "auto" is exact wherever the sums are small, "cd" contrastive divergence, "pcd" its
-        persistent form.
-    sampler : {"auto", "gibbs"} or Sampler
-        What moves the chains of contrastive divergence; "auto" is Gibbs.
+        persistent form. With layers "auto" is "cd", with `sampler` "gwg" or "dlp" and none "pcd".
+    sampler : {"auto", "gibbs", "gwg", "dlp"} or Sampler
+        What moves the chains: Gibbs sweeps, `GibbsWithGradients`, `DiscreteLangevin`; "auto" is
+        "dlp" behind layers and else "gibbs".
     optimizer, scheduler
-        Of contrastive divergence, see `deem.core.optimizers`; no schedule by default.
+        Of contrastive divergence, see `deem.core.optimizers`; no schedule by default, and
+        "cosine" with layers.
     weight_decay : float
         Of contrastive divergence.
     class_prior : (n_classes,), optional
         Known class frequencies, in the order of ``classes_``.
-    selection : {"auto"} or None
+    selection : {"auto", "deep"} or None
         "auto" chooses the model by label-free evidence, see `deem.selection.rule.decide`, where
         `model`, `model_params`, `hidden_dim`, `init_method` and `n_restarts` have their defaults
-        and `solver` is exact. None takes the inverse RBM.
+        and `solver` is exact. "deep" lets a model with layers compete as well, which takes
+        seconds. None takes the inverse RBM.
     n_restarts : int, optional
         Trainings, those after the first from "mv_rand" where the start is "shares" or "mv"; the
         one with the best likelihood is kept: 1.

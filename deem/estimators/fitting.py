@@ -25,6 +25,7 @@ from deem.estimators.alignment import (
 )
 from deem.estimators.building import as_numbers
 from deem.estimators.health import warn_about_copies, warn_about_training, warn_about_votes
+from deem.estimators.likelihood import check_comparable, mean_log_likelihood
 from deem.estimators.plan import Plan, make_plan
 from deem.estimators.rescue import fit_guarded
 from deem.estimators.selecting import with_chosen_model
@@ -35,16 +36,14 @@ from deem.models.consensus import ConsensusModel, StartsFromVotes
 from deem.models.initialization import initialise
 from deem.models.latent_class import LatentClassModel
 from deem.models.multinomial import MultinomialIRBM
-from deem.models.tempered import TemperedIRBM
 from deem.selection.choice import Choice
-from deem.utils.exception import ArgumentError, IntractableError, UnusedParameterWarning
+from deem.utils.exception import ArgumentError, UnusedParameterWarning
 from deem.utils.warning import warn
 
 __all__ = [
     "AccuracyMonitor",
     "fit_plan",
     "learn",
-    "mean_log_likelihood",
     "trained_state",
     "training_votes",
 ]
@@ -265,7 +264,7 @@ def fit_plan(
     """
     data = _training_data(votes, gold, exact=plan.solver.full_batch)
     if n_restarts > 1:
-        _check_comparable(plan.model)
+        check_comparable(plan.model)
     seeds = torch.randint(_LARGEST_SEED, (n_restarts,), generator=as_generator(random_state))
 
     def run(index: int) -> LatentModel:
@@ -326,36 +325,7 @@ def _training_data(votes: Votes, gold: NDArray[np.int64] | None, exact: bool) ->
     return Dataset(votes)
 
 
-def _check_comparable(model: LatentModel) -> None:
-    try:
-        model.log_partition()
-    except IntractableError as error:
-        raise ArgumentError(
-            f"n_restarts compares restarts by their exact likelihood, which this "
-            f"{type(model).__name__} does not have; use n_restarts=1 or a smaller hidden_dim."
-        ) from error
-
-
 def _objective(model: LatentModel, data: Dataset) -> float:
     if "objective" in model.history:
         return model.history["objective"][-1]
     return mean_log_likelihood(model, data)
-
-
-@torch.no_grad()
-def mean_log_likelihood(model: LatentModel, data: Dataset) -> float:
-    """Mean log-probability of a sample, in nats, weighted.
-
-    The tempered rule has none; that of the inverse RBM with its tables stands for it.
-    """
-    if not data.total_weight > 0:
-        raise ArgumentError(
-            f"the votes have {len(data)} samples of total weight 0, which have no mean "
-            "log-likelihood; give at least one sample a weight above 0."
-        )
-    if isinstance(model, TemperedIRBM):
-        model = model.inverse_rbm()
-    scores = model.log_likelihood(data).cpu().double()
-    if data.weights is None:
-        return float(scores.mean())
-    return float((scores * data.weights).sum() / data.total_weight)

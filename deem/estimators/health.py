@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deem.core.history import History
 from deem.core.votes import Votes
 from deem.utils.exception import (
     CollapsedConsensusWarning,
@@ -34,6 +35,7 @@ __all__ = [
     "names_of_samples",
     "plain_names",
     "report",
+    "training_facts",
     "warn_about_consensus",
     "warn_about_copies",
     "warn_about_training",
@@ -281,6 +283,36 @@ def report(votes: Votes, codes: NDArray[np.int64], converged: bool, n_iter: int)
         "votes_per_classifier": votes.votes_per_classifier().tolist(),
         "class_use": use.tolist(),
     }
+
+
+def training_facts(history: History) -> dict[str, Any]:
+    """What the history tells of chains and of layers; empty for exact training.
+
+    Parameters
+    ----------
+    history : History
+        Of the training.
+
+    Returns
+    -------
+    dict
+        "chains": the last acceptance, share of stuck chains and effective share, where there are
+        chains that may reject. "depth": how often training was restarted with smaller steps, why
+        layers were given up (empty if they were not), and what they added to the estimated
+        log-likelihood of a sample, in nats, where there were layers.
+    """
+    facts: dict[str, Any] = {}
+    names = ("acceptance", "stuck", "effective_share")
+    chains = {name: history[name][-1] for name in names if name in history}
+    if chains:
+        facts["chains"] = {name: x if np.isfinite(x) else None for name, x in chains.items()}
+    if "abandoned" in history.settings:
+        depth = {name: history.settings[name] for name in ("restarts", "abandoned")}
+        if history.get("log_likelihood") and "log_likelihood_at_start" in history.settings:
+            start = history.settings["log_likelihood_at_start"]
+            depth["log_likelihood_gain"] = history["log_likelihood"][-1] - start
+        facts["depth"] = depth
+    return facts
 
 
 def names_of_samples(votes: Votes, rows: NDArray[np.int64]) -> list[Any]:

@@ -16,7 +16,7 @@ from deem.core.reading import read_votes
 from deem.core.votes import Votes
 from deem.estimators.alignment import Reference, aligned, state_probabilities
 from deem.estimators.examination import Outcome, examine
-from deem.estimators.health import warn_about_consensus
+from deem.estimators.health import training_facts, warn_about_consensus
 from deem.estimators.uncertainty import expected_accuracy, standard_deviations
 from deem.math.scale import normalise
 from deem.math.vote import one_hot
@@ -82,7 +82,7 @@ def fitted_state(
         clusters,
         candidates,
     )
-    health = examine(outcome)
+    health = examine(outcome) | training_facts(model.history)
     informed = reference.named or gold is not None
     warn_about_consensus(votes, health, informed=informed)
     names = np.arange(votes.n_classifiers) if votes.classifiers is None else votes.classifiers

@@ -16,7 +16,7 @@ from deem.core.model import LatentModel
 from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
 from deem.math.hungarian import assign_states, contingency
-from deem.math.random import as_generator
+from deem.math.random import as_generator, draw_one_hot
 from deem.models.irbm import SoftIRBM
 from deem.models.latent_class import LatentClassModel
 from deem.samplers.likelihood import estimate_log_likelihood
@@ -121,7 +121,8 @@ def log_likelihoods(model: LatentModel, votes: Votes) -> Array:
     """Log-probability of every sample, (n_samples,), in nats.
 
     Exact where the model has exact sums. Else it is estimated by annealing from an exact inverse
-    RBM of the same votes, less the bias of the estimate; the draws have a fixed seed.
+    RBM of the same votes, less the bias of the estimate; the draws, also of soft votes, have a
+    fixed seed.
     """
     if isinstance(model, LatentClassModel):
         return model.score_samples(votes).cpu().double().numpy()
@@ -130,7 +131,7 @@ def log_likelihoods(model: LatentModel, votes: Votes) -> Array:
     base.fit(Dataset(votes), solver=ExactEM())
     found = estimate_log_likelihood(
         model,
-        votes,
+        _drawn(votes).to(model.device, model.dtype),
         base,
         generator=as_generator(0, model.device),
         n_steps=_STEPS,
@@ -138,6 +139,11 @@ def log_likelihoods(model: LatentModel, votes: Votes) -> Array:
     )
     error = found.standard_error_of_partition[found.pattern]
     return (found.values - error.square() / 2).cpu().numpy()
+
+
+def _drawn(votes: Votes) -> torch.Tensor:
+    """One draw from each soft vote; hard votes as they are."""
+    return draw_one_hot(votes.one_hot(dtype=torch.float64), as_generator(0))
 
 
 def _is_complete(votes: Votes) -> bool:
