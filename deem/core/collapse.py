@@ -20,6 +20,9 @@ _ROWS = 2_000
 _LEAST = 0.25
 """Share of the information at the start that has to be left."""
 
+_ROUNDING = 1e-9
+"""Nats."""
+
 
 class CollapseGuard(Callback):
     """Stop a training whose class no longer follows the votes, and put the last good state back.
@@ -66,7 +69,7 @@ class CollapseGuard(Callback):
         told, at_start = (first - second for first, second in (information, self._first))
         if used == 1 and self._used > 1:
             return "all samples got one class"
-        if not told >= _LEAST * at_start:
+        if not told >= _LEAST * at_start - _ROUNDING:
             return f"the posterior tells {told:.3g} nats of a sample, {at_start:.3g} at the start"
         return ""
 

@@ -135,6 +135,12 @@ def test_one_class_from_the_start_is_no_collapse():
     assert model.history.n_epochs == 2
 
 
+def test_nothing_known_at_the_start_is_no_collapse():
+    model, guard = play([(0.0, 0.0), (0.0, 1e-9), (1.0, 0.0)], model=Counting(0.0))
+    assert guard.collapsed == ""
+    assert scene(model) == (1.0, 0.0)
+
+
 def test_the_guard_serves_one_training_after_the_other():
     guard, model = CollapseGuard(VOTES), Counting()
     for scenes, collapses in (([(1.0, 50.0)], True), ([(1.1, 0.0)], False)):
