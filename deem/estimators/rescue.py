@@ -78,7 +78,7 @@ def fit_guarded(
         if not cause:
             model.history.settings.update(restarts=attempt, abandoned="")
             return model
-        left -= max(model.history.n_epochs - 1, 0)
+        left -= model.history.n_epochs - bool(guard.collapsed)
         if attempt == _RESTARTS or not isinstance(solver, ContrastiveDivergence):
             break
         solver = copy.deepcopy(solver)
