@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from deem import DEEM, load
 from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient
+from deem.estimators import building
 from deem.math.activation import ACTIVATIONS
 from deem.models import BinaryIRBM, MultinomialIRBM, SoftIRBM
 from deem.models.initialization import initialise
@@ -129,12 +130,14 @@ def test_a_start_from_noise_knows_nothing():
     assert np.abs(fitted.probas_ - 1 / 3).max() < 0.1
 
 
-def test_layers_that_are_too_large_are_factorised():
-    votes = np.random.default_rng(0).integers(3, size=(20, 1560))
-    fitted = fit(votes, epochs=0)
-    assert 9 * 1560**2 > 20_000_000
+def test_layers_that_are_too_large_are_factorised(monkeypatch):
+    monkeypatch.setattr(building, "LARGEST_WEIGHT", 9 * 6 * 6)
+    assert fit(epochs=0).model_.rank is None
+    monkeypatch.setattr(building, "LARGEST_WEIGHT", 9 * 6 * 6 - 1)
+    fitted = fit()
     assert fitted.model_.rank == 8
-    assert fitted.model_.layers[0].left.shape == (3 * 1560, 8)
+    assert fitted.model_.layers[0].left.shape == (3 * 6, 8)
+    assert fitted.score(VOTES, TRUTH) > 0.85
 
 
 @pytest.mark.parametrize("widths", [[20, 15, 10], [10]])
