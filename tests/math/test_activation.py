@@ -114,3 +114,11 @@ def test_straight_through_is_one_hot_with_the_gradient_of_a_softmax(temperature)
     _, expected = value_and_gradient(lambda x: (x / temperature).softmax(-1), x, by)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
     assert gradient.abs().max() > 0.01
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_nan_stays_nan_and_in_its_row(name):
+    x = torch.tensor([[torch.nan, 0.0, 1.0], [0.0, 0.5, 1.0]]).double()
+    found = ACTIVATIONS[name](x)
+    assert found[0].isnan().any()
+    torch.testing.assert_close(found[1], ACTIVATIONS[name](x[1:])[0])
