@@ -7,9 +7,10 @@
 Trains on simulated votes, on votes of classifiers of digits, and on the vote files (.npz) of
 every FOLDER (contrastive divergence, which is slow, on every N-th of them), and writes one row a
 training as a table for `HyperparameterPredictor`. With --only it runs one kind of training, and
-puts it in the place of such runs in the table that --add names. With --evaluate it measures nothing and reads such a table. Either way it prints the mean score of the
-predicted, the default, the best single and the best hyperparameters when each set in turn is left
-out of the training of the predictor.
+puts it in the place of such runs in the table that --add names. With --evaluate it measures
+nothing and reads such a table. In any case it prints the mean score of the predicted, the default,
+the best single and the best hyperparameters when each set in turn is left out of the training of
+the predictor.
 """
 
 from __future__ import annotations

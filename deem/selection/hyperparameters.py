@@ -100,8 +100,8 @@ class HyperparameterPredictor:
         ----------
         votes : Votes or mapping
             The votes, or their `meta_features` by name.
-        solver : {"exact", "cd", "pcd"}
-            What trains.
+        solver : {"exact", "cd", "pcd", "deep"}
+            What trains; "deep" is contrastive divergence of a model with layers.
         fixed : mapping, optional
             Hyperparameters that are settled; the others are chosen to go with them.
         default : mapping, optional

@@ -29,8 +29,9 @@ __all__ = [
     "shipped_runs",
 ]
 
-SOLVERS = ("exact", "cd", "pcd")
-"""Names of the solvers that a table may hold runs of."""
+SOLVERS = ("exact", "cd", "pcd", "deep")
+"""What trains, as a table names it: the solvers of shallow models, and "deep" for contrastive
+divergence of models with layers."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "init_method": STARTS,
     "scheduler": SCHEDULERS,
@@ -202,6 +203,13 @@ def _checked(row: Mapping[str, Any], source: str) -> dict[str, Any]:
         found[name] = _number(row[name], name, source)
     for name in SETTINGS:
         found[name] = None if row[name] in (None, "") else _setting(row[name], name, source)
+    layers = [found[name] for name in ("preprocessing_layers", "preprocessing_activation")]
+    if found["solver"] == "deep" and (0 in layers or "none" in layers):
+        raise ModelFileError(
+            f"{source}: solver='deep' with preprocessing_layers={layers[0]}, "
+            f"preprocessing_activation={layers[1]!r}; expected at least one layer and its "
+            "activation, or solver='cd'."
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from scipy import sparse
 from deem import DEEM
 from deem.core.reading import read_votes
 from deem.core.solvers import ExactEM
+from deem.math.activation import ACTIVATIONS
 from deem.models import SoftIRBM
 from deem.selection.hyperparameters import HyperparameterPredictor, shipped_predictor
 from deem.selection.meta_features import META_FEATURES, meta_features
@@ -25,6 +26,8 @@ VOTES = jury(n=60, d=5).votes
 FEATURES = meta_features(read_votes(VOTES))
 QUICK = {"random_state": 0, "epochs": 2, "cd_k": 1}
 GRADIENT = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
+# What asks `DEEM` for each kind of training.
+ASKED = {solver: {"solver": solver} for solver in SOLVERS} | {"deep": {"use_preprocessing": True}}
 
 
 def run(name, score, solver="cd", features=None, **settings):
@@ -105,8 +108,12 @@ def test_the_shipped_table_gives_settings_that_were_measured(solver):
     runs = shipped_runs()
     found = shipped_predictor().predict(read_votes(VOTES), solver=solver)
     assert found in [s for s, x in zip(runs.settings, runs.solvers, strict=True) if x == solver]
-    assert found["preprocessing_layers"] == 0
-    assert found["preprocessing_activation"] == "none"
+    layers, activation = found["preprocessing_layers"], found["preprocessing_activation"]
+    if solver == "deep":
+        assert layers > 0
+        assert activation in ACTIVATIONS
+    else:
+        assert (layers, activation) == (0, "none")
     names = ("init_method",) if solver == "exact" else GRADIENT
     assert set(found) == {*names, "preprocessing_layers", "preprocessing_activation"}
 
@@ -118,7 +125,9 @@ def test_the_shipped_table_is_small_and_whole():
     assert len(set(runs.sets.tolist())) >= 20
     gradient = {"batch_size": 128, "epochs": 100, "learning_rate": 0.001, "momentum": 0.9}
     gradient |= {"init_method": "mv_rand", "scheduler": "none"}
-    starts = {"exact": {"init_method": "shares"}, "cd": gradient, "pcd": gradient}
+    deep = gradient | {"epochs": 30, "init_method": "shares", "scheduler": "cosine"}
+    deep |= {"preprocessing_layers": 1, "preprocessing_activation": "sparsemax"}
+    starts = {"exact": {"init_method": "shares"}, "cd": gradient, "pcd": gradient, "deep": deep}
     for solver, default in starts.items():
         part = runs.take(runs.solvers == solver)
         pairs = zip(part.sets.tolist(), part.settings, strict=True)
@@ -163,8 +172,9 @@ FORMS = {
 @pytest.mark.parametrize("solver", ["auto", *SOLVERS])
 def test_every_form_of_votes_trains_with_every_solver(form, solver):
     # The epochs are set, to be quick, where contrastive divergence runs.
-    settings = {} if solver in ("auto", "exact") else QUICK
-    fitted = DEEM(solver=solver, auto_hyperparameters=True, **settings).fit(FORMS[form])
+    settings = {} if solver in ("auto", "exact") else {"random_state": 0, "epochs": 2}
+    settings |= ASKED.get(solver, {})
+    fitted = DEEM(auto_hyperparameters=True, **settings).fit(FORMS[form])
     assert fitted.probas_.shape == (60, 3)
     assert np.isfinite(fitted.probas_).all()
 
@@ -243,8 +253,8 @@ def test_set_and_unused_parameters_are_named_and_predicted_ones_are_not():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for solver in SOLVERS:
-            settings = {} if solver == "exact" else {"epochs": 1}
-            DEEM(solver=solver, auto_hyperparameters=True, **settings).fit(VOTES)
+            settings = ASKED[solver] | ({} if solver == "exact" else {"epochs": 1})
+            DEEM(auto_hyperparameters=True, **settings).fit(VOTES)
 
 
 def test_a_solver_object_is_left_alone_by_name():
@@ -280,8 +290,8 @@ def test_layers_of_a_table_are_left_out(tmp_path):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.DeemWarning")
 def test_small_votes(votes, solver):
-    settings = {} if solver == "exact" else QUICK
-    fitted = DEEM(solver=solver, auto_hyperparameters=True, **settings).fit(votes)
+    settings = ASKED[solver] | ({} if solver == "exact" else {"random_state": 0, "epochs": 2})
+    fitted = DEEM(auto_hyperparameters=True, **settings).fit(votes)
     assert np.isfinite(fitted.probas_).all()
 
 
@@ -334,6 +344,7 @@ FOREIGN = {
     "part": (f"{HEADER}\n{line(epochs=1.5)}\n", "epochs='1.5', expected a whole number"),
     "start": (f"{HEADER}\n{line(init_method='best')}\n", "init_method='best', expected one of"),
     "negative": (f"{HEADER}\n{line(batch_size=-1)}\n", "batch_size='-1', expected"),
+    "shallow": (f"{HEADER}\n{line(solver='deep')}\n", "'deep' with preprocessing_layers=0, "),
     "solver": (f"{HEADER}\n{line(solver='magic')}\n", "solver='magic', expected one of exact, cd"),
     "short": (f"{HEADER}\ns,cd,1\n", "row 1: log_classifiers=None, expected a finite number"),
     "long": (f"{HEADER}\n{line()},7\n", "row 1 has more cells than the header"),
