@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-BATCHES, BATCH, REPEATS = 10, 128, 5
+BATCHES, BATCH, REPEATS = 10, 128, 3
 
 
 def votes(d: int, k: int) -> np.ndarray:

@@ -20,8 +20,6 @@ __all__ = ["is_value", "leaves_model_open", "tell", "with_predicted"]
 
 _PREDICTED = ("batch_size", "epochs", "learning_rate", "momentum", "init_method", "scheduler")
 _OF_SGD = ("learning_rate", "momentum")
-_DEEP = {"epochs": 30, "scheduler": "cosine"}
-"""Defaults of models with layers that differ from those of others."""
 _OPEN: dict[str, tuple[Any, ...]] = {
     "selection": ("auto", "deep"),
     "model": (None,),
@@ -73,8 +71,7 @@ def with_predicted(
     votes : Votes
         The training votes.
     defaults : mapping
-        Of the numbers, without layers. Learning rate and momentum are predicted for plain
-        gradient descent only.
+        Of the model. Learning rate and momentum are predicted for plain gradient descent only.
     start : str or None
         The default of ``init_method``.
 
@@ -85,9 +82,7 @@ def with_predicted(
     """
     predictor = _predictor(params["model_dir"])
     layers = _layers(model)
-    default = {**defaults, "scheduler": "none", "init_method": start, **layers}
-    if isinstance(model, MultinomialIRBM):
-        default |= _DEEP
+    default = {**defaults, "init_method": start, **layers}
     free = [name for name in (*_PREDICTED, *_open_layers(params, model)) if params[name] is None]
     settled = {name: params[name] for name in _PREDICTED if params[name] is not None}
     settled |= {name: value for name, value in layers.items() if name not in free}

@@ -37,8 +37,8 @@ class DEEM(ConsensusEstimator):
         Whether contrastive divergence propagates probabilities in place of draws; persistent
         chains, "gwg", "dlp" and a `sampler` object always draw.
     learning_rate, momentum, epochs, batch_size : optional
-        Of contrastive divergence; models with layers, which start at the exact inverse RBM, take
-        30 epochs. Else: 0.001, 0.9, 100, 128.
+        With layers, which start at the exact inverse RBM, 30 epochs are the default.
+        Of contrastive divergence: 0.001, 0.9, 100, 128.
     device : str
         "auto", or a torch device. "auto" takes a GPU for contrastive divergence only.
     random_state : None, int, numpy or torch generator

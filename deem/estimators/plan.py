@@ -35,9 +35,11 @@ _DEFAULTS: dict[str, Any] = {
     "momentum": 0.9,
     "epochs": 100,
     "batch_size": 128,
+    "scheduler": "none",
 }
-_DEEP_EPOCHS = 30
-"""Of models that start as the exact one, where `epochs` is None."""
+_OF_LAYERS = {"epochs": 30, "scheduler": "cosine"}
+"""Of models that start as the exact one; towards the end the noise of chains would undo what was
+learnt."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "init_method": STARTS,
@@ -120,7 +122,7 @@ def make_plan(
     if params["auto_hyperparameters"] and votes is not None and not handed_in:
         solver = _make_solver(params, model)
         start = _init_method(params, model, not solver.full_batch)
-        params = with_predicted(params, model, solver, votes, _DEFAULTS, start)
+        params = with_predicted(params, model, solver, votes, _defaults(model), start)
         model = make_model(params, n_classifiers, n_classes, confusion_prior)
     plan = _assemble(params, model)
     warn_about_unused(given, model, plan.solver, plan.init_method, confusion_prior)
@@ -146,8 +148,8 @@ def _assemble(params: Mapping[str, Any], model: LatentModel) -> Plan:
         model,
         solver,
         _init_method(params, model, stochastic),
-        _epochs(params, model) if stochastic else exact_epochs,
-        _value(params, "batch_size"),
+        _value(params, model, "epochs") if stochastic else exact_epochs,
+        _value(params, model, "batch_size"),
     )
 
 
@@ -194,17 +196,13 @@ def _make_solver(params: Mapping[str, Any], model: LatentModel) -> Solver:
         _check_exact(model, exact)
         return ExactEM() if getattr(model, "supports_em", False) else ExactGradient()
     sampler = _make_sampler(params["sampler"], model)
-    schedule = params["scheduler"]
-    if schedule is None and isinstance(model, MultinomialIRBM):
-        # Towards the end the noise of the chains would undo what was learnt.
-        schedule = "cosine"
     return ContrastiveDivergence(
         steps=params["cd_k" if sampler is None or isinstance(sampler, Gibbs) else "sampler_steps"],
-        learning_rate=_value(params, "learning_rate"),
-        momentum=_value(params, "momentum"),
+        learning_rate=_value(params, model, "learning_rate"),
+        momentum=_value(params, model, "momentum"),
         weight_decay=params["weight_decay"],
         optimizer=params["optimizer"],
-        scheduler=schedule,
+        scheduler=_value(params, model, "scheduler"),
         persistent=solver == "pcd" or (solver == "auto" and exact),
         deterministic=params["deterministic"],
         sampler=sampler,
@@ -237,14 +235,12 @@ def _check_exact(model: LatentModel, listed: bool) -> None:
         )
 
 
-def _epochs(params: Mapping[str, Any], model: LatentModel) -> int:
-    if params["epochs"] is None and isinstance(model, MultinomialIRBM):
-        return _DEEP_EPOCHS
-    return _value(params, "epochs")
+def _defaults(model: LatentModel) -> dict[str, Any]:
+    return _DEFAULTS | (_OF_LAYERS if isinstance(model, MultinomialIRBM) else {})
 
 
-def _value(params: Mapping[str, Any], name: str) -> Any:
-    return _DEFAULTS[name] if params[name] is None else params[name]
+def _value(params: Mapping[str, Any], model: LatentModel, name: str) -> Any:
+    return _defaults(model)[name] if params[name] is None else params[name]
 
 
 def _device(device: object, stochastic: bool) -> torch.device:

@@ -71,7 +71,8 @@ def fit_guarded(
     guard, cause = CollapseGuard(votes), ""
     exact = _exact(votes)
     monitor = LikelihoodMonitor(votes, exact, as_generator(seed))
-    callbacks = [guard, monitor, *callbacks]
+    # The guard reads what the monitor records.
+    callbacks = [monitor, guard, *callbacks]
     left = solver.default_epochs if epochs is None else epochs
     for attempt in range(1 + _RESTARTS):
         cause = _attempt(model, data, solver, guard, callbacks, left, seed + attempt, settings)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 __all__ = ["ACTIVATIONS", "SIMPLEX", "pull_back", "straight_through"]
 
-SIMPLEX = {"softmax": 1.0, "entmax": 1.5, "sparsemax": 2.0, "ultramax": 3.0}
+SIMPLEX = {"sparsemax": 2.0, "entmax": 1.5, "ultramax": 3.0, "softmax": 1.0}
 """Those whose results are probabilities, at least 0 and summing to one, with the alpha that makes
 each a member of the entmax family."""
 
@@ -51,7 +51,8 @@ class _Entmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, name: str) -> Tensor:
-        probs = _library(name)(logits, dim=-1)
+        # The library looks for a threshold, which NaN does not have; NaN is put back afterwards.
+        probs = _library(name)(logits.nan_to_num(), dim=-1) + (logits - logits)
         ctx.save_for_backward(probs)
         ctx.alpha = SIMPLEX[name]
         return probs

@@ -104,8 +104,27 @@ def test_equal_probabilities_stop_too():
 def test_nan_counts_as_a_collapse():
     posterior = torch.full((3, 2), float("nan"))
     guard = CollapseGuard(VOTES)
-    guard._first, guard._used = (1.0, 0.2), 2
-    assert "nan nats" in guard._cause(class_information(posterior), 2)
+    guard._first = 0.8, torch.tensor([0, 1, 0]), None
+    entropy, mean_entropy = class_information(posterior)
+    assert "nan nats" in guard._cause(entropy - mean_entropy, torch.tensor([0, 1, 0]), None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "likelihood", "cause"),
+    [
+        ([0, 1, 0, 1, 0], -5.9, ""),
+        ([0, 1, 0, 1, 1], -5.9, ""),
+        ([0, 1, 0, 0, 1], -5.0, "40 % of the samples changed their class"),
+        ([0, 1, 0, 1, 0], -6.5, "the log-likelihood fell by 1.5 nats"),
+        ([0, 1, 0, 1, 0], float("nan"), "the log-likelihood fell by nan nats"),
+    ],
+)
+def test_classes_that_wander_off_and_a_falling_likelihood_are_collapses(labels, likelihood, cause):
+    guard = CollapseGuard(VOTES)
+    guard._first = 0.8, torch.tensor([0, 1, 0, 1, 0]), -5.0
+    found = guard._cause(0.8, torch.tensor(labels), likelihood)
+    assert found.startswith(cause)
+    assert bool(found) == bool(cause)
 
 
 def test_a_collapse_at_once_brings_the_start_back():

@@ -164,7 +164,7 @@ CHOICES = {
     "sampler": "auto, gibbs, gwg, dlp",
     "optimizer": "sgd, adam, adamw, rmsprop",
     "scheduler": "none, cosine, step, onecycle, lookahead",
-    "selection": "auto",
+    "selection": "auto, deep",
     "preprocessing_activation": "sparsemax, entmax, ultramax, softmax, relu, gelu, silu",
     "preprocessing_init": "identity, rand, mv, default",
 }
