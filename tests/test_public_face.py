@@ -8,7 +8,7 @@ import pytest
 
 import deem
 from deem import DEEM
-from deem.utils.exception import ArgumentError, UnusedParameterWarning
+from deem.utils.exception import UnusedParameterWarning
 
 SIGNATURE = {
     "n_classes": None,

@@ -148,7 +148,10 @@ def fit(
         typer.Option(metavar="FREQUENCIES", help="Of all classes, such as cat=0.3,dog=0.7."),
     ] = None,
     selection: Annotated[
-        str, typer.Option(help="auto: the votes decide on the model; none: the inverse RBM.")
+        str,
+        typer.Option(
+            help="auto: the votes decide on the model; deep: layers compete; none: inverse RBM."
+        ),
     ] = "auto",
     model: Annotated[
         str | None,
