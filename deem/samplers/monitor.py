@@ -58,11 +58,14 @@ class LikelihoodMonitor(Callback):
 
     @torch.no_grad()
     def estimate(self, model: Model) -> Tensor:
-        """Estimate at the present parameters, a scalar in nats."""
+        """Estimate at the present parameters, without the noise of training, a scalar in nats."""
+        training = model.training
+        model.eval()
         energy = [
             model.free_energy(x.to(model.device, model.dtype)).double().cpu()
             for x in (self.v, self.draws)
         ]
+        model.train(training)
         log_weights = self.base_energy - energy[1].reshape(self.base_energy.shape)
         m = log_weights.shape[-1]
         log_partition = log_weights.logsumexp(-1) - torch.tensor(float(m)).log()

@@ -41,6 +41,8 @@ def test_training_records_what_the_chains_do(sampler, persistent):
         expected |= {"acceptance", "stuck"}
     if isinstance(sampler, ParallelTempering):
         expected.add("swap_rate")
+    if hasattr(sampler, "step_size"):
+        expected.add("step_size")
     assert set(model.history) == expected
     assert all(torch.tensor(series).isfinite().all() for series in model.history.values())
     assert {name: repr(value) for name, value in sampler.settings().items()} == before
