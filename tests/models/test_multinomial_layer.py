@@ -187,7 +187,7 @@ def test_other_numbers_of_categories():
         ((1, 1, 2), {"rank": 0}, "rank=0; it must be at least 1"),
         ((1, 1, 2), {"jitter": -0.1}, "jitter=-0.1; it must be at least 0"),
         ((1, 1, 2), {"jitter": float("nan")}, "jitter=nan; it must be at least 0"),
-        ((1, 1, 2), {"activation": "tanh"}, "activation='tanh' is unknown; choose one of: sparsemax"),
+        ((1, 1, 2), {"activation": "tanh"}, "activation='tanh' is unknown; choose one of"),
         ((1, 1, 2), {"start": "zeros"}, "start='zeros' is unknown; choose one of: identity, rand"),
         ((3, 3, 3, 2), {}, 'start=.identity. needs as many .* found 2 and 3; pass start="rand"'),
         ((3, 3, 3, 2), {"start": "mv"}, "start='mv' needs as many categories"),
