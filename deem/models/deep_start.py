@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deem.core.votes import Votes
 from deem.math.random import draw_one_hot
@@ -13,10 +13,10 @@ from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts
 from deem.utils.constants import EPSILON
 
-__all__ = ["nearest_weights"]
+__all__ = ["LARGEST_SYSTEM", "approach", "nearest_weights"]
 
 _ROWS = 20_000
-_LARGEST_SYSTEM = 2_000
+LARGEST_SYSTEM = 2_000
 """Weights a class, beyond which confusions are counted in place of solving for them."""
 
 _PER_WEIGHT = 4
@@ -24,6 +24,11 @@ _PER_WEIGHT = 4
 
 _RIDGE = 1e-6
 _BATCH = 1024
+
+_STEPS, _ROWS_A_STEP, _LEARNING_RATE = 300, 256, 0.02
+"""Of the descent of layers and weights."""
+
+_NOISE = 0.01
 
 Encode = Callable[[Tensor], Tensor]
 
@@ -70,7 +75,7 @@ def nearest_weights(
     if votes.n_samples > _ROWS:
         chosen = torch.randperm(votes.n_samples, generator=generator)[:_ROWS]
         votes = votes.take(chosen.numpy())
-    if width * votes.n_classes <= _LARGEST_SYSTEM:
+    if width * votes.n_classes <= LARGEST_SYSTEM:
         weight = _solved(encode, width, exact, votes, generator)
     else:
         weight = _counted(encode, width, exact, votes)
@@ -97,6 +102,49 @@ def _solved(
 
 def _log_prior(exact: LatentClassModel) -> Tensor:
     return exact.class_tables()[0].clamp(min=EPSILON).log()
+
+
+def approach(
+    parameters: Sequence[nn.Parameter],
+    logits: Callable[[Tensor], Tensor],
+    exact: LatentClassModel,
+    votes: Votes,
+    generator: torch.Generator,
+) -> None:
+    """Bring layers, too, nearer to an exact model, by descent on the squares of `nearest_weights`.
+
+    Layers that start at random, or are narrower than the votes, lose what the weights behind them
+    cannot make up for.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        Of layers and weights; changed in place, with a little noise first, as equal outputs would
+        stay equal.
+    logits : callable
+        Votes (batch, n_classifiers, n_classes) to logits of the class (batch, n_classes).
+    exact, votes, generator
+        As in `nearest_weights`.
+    """
+    rows = min(votes.n_samples, _ROWS_A_STEP)
+    optimizer = torch.optim.Adam(parameters, _LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / _STEPS, _STEPS)
+    with torch.no_grad():
+        for parameter in parameters:
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.add_(_NOISE * noise.to(parameter))
+    for _ in range(_STEPS):
+        chosen = torch.randint(votes.n_samples, (rows,), generator=generator)
+        real = votes.one_hot(chosen.numpy(), torch.float64)
+        v = torch.cat([real, _random_votes(real, generator)])
+        with torch.no_grad():
+            target = exact.class_logits(v)
+        found = logits(v.to(parameters[0]))
+        optimizer.zero_grad()
+        (found - target.to(found)).square().mean().backward()
+        optimizer.step()
+        schedule.step()
+    optimizer.zero_grad()
 
 
 def _random_votes(v: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,7 +15,7 @@ from deem.core.votes import Votes
 from deem.math.activation import SIMPLEX, pull_back
 from deem.math.random import draw_one_hot
 from deem.models.consensus import START_NOISE, StartsFromVotes
-from deem.models.deep_start import nearest_weights
+from deem.models.deep_start import LARGEST_SYSTEM, approach, nearest_weights
 from deem.models.irbm import SoftIRBM
 from deem.models.multinomial_layer import MultinomialLayer
 from deem.utils.exception import ArgumentError, ShapeError
@@ -172,6 +172,18 @@ class MultinomialIRBM(StartsFromVotes):
                 # Units that are equal would stay equal.
                 parameter.copy_(START_NOISE * _noise(parameter, generator))
                 parameter[..., :1, :] = first.to(parameter)
+        if self.starts_apart():
+            trained = [self.weight, *self.layers.parameters()]
+            approach(trained, lambda v: self.unit_logits(v)[:, 0], exact, votes, generator)
+
+    def starts_apart(self) -> bool:
+        """Whether the layers, too, have to be brought near to the exact model.
+
+        Layers as wide as the votes that start at the identity are there, and very wide ones would
+        take too long.
+        """
+        copies = self.start == "identity" and set(self.widths) == {self.n_classifiers}
+        return not copies and self.widths[-1] * self.n_classes <= LARGEST_SYSTEM
 
     def _encode_exactly(self, v: Tensor) -> Tensor:
         return self.encode(v.to(self.weight)).double().cpu()

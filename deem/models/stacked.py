@@ -99,6 +99,10 @@ class StackedIRBM(MultinomialIRBM):
     def build_layer(self, before: int, after: int) -> HiddenUnits:
         return HiddenUnits(before, after, self.n_classes)
 
+    def starts_apart(self) -> bool:
+        """No: what its layers have learnt is what a stack is for."""
+        return False
+
     def start_layers(self, exact: SoftIRBM, votes: Votes, generator: torch.Generator) -> None:
         """Train the layers one after the other, see the class."""
         rows = min(_ROWS, max(1, _NUMBERS // (self.n_classifiers * self.n_classes)))
