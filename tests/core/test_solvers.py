@@ -131,7 +131,7 @@ def best_objective():
     "solver",
     [
         ExactGradient("adam", learning_rate=0.05, tolerance=0),
-        ExactGradient("sgd", learning_rate=0.3, momentum=0.9, scheduler="cosine", tolerance=0),
+        ExactGradient("sgd", learning_rate=0.8, momentum=0.9, scheduler="cosine", tolerance=0),
         ExactGradient(lambda p: torch.optim.Adagrad(p, lr=0.3), tolerance=0),
     ],
     ids=["adam", "sgd", "callable"],
@@ -319,7 +319,7 @@ def test_the_score_notices_another_number_of_steps():
 CHAINS = [
     pytest.param(ContrastiveDivergence(steps=15), id="CD-15"),
     pytest.param(ContrastiveDivergence(steps=5, persistent=True, fresh=0), id="PCD"),
-    pytest.param(ContrastiveDivergence(steps=40, sampler=UniformMove()), id="CD-uniform"),
+    pytest.param(ContrastiveDivergence(steps=25, sampler=UniformMove()), id="CD-uniform"),
     pytest.param(
         ContrastiveDivergence(steps=10, sampler=CyclicMove(), persistent=True, fresh=0),
         id="PCD-cyclic",

@@ -145,8 +145,9 @@ def test_more_units_than_classifiers_differ_as_well():
     assert (apart > 0.05).all()
 
 
-@pytest.mark.parametrize("widths", [None, (8, 4)])
-@pytest.mark.parametrize(("groups", "missing"), [((1,) * 8, 0.0), ((4, 3, 1, 1), 0.3)])
+@pytest.mark.parametrize(
+    ("widths", "groups", "missing"), [(None, (1,) * 8, 0.0), ((8, 4), (4, 3, 1, 1), 0.3)]
+)
 def test_the_start_is_as_good_as_the_exact_inverse_rbm(widths, groups, missing):
     gains = []
     for seed in (0, 1, 2):
@@ -219,7 +220,7 @@ def likelihood(model, states=STATES):
         return float(-model.free_energy(VOTES.one_hot(dtype=torch.float64)).mean() - log_z)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_joint_training_raises_the_likelihood(seed):
     model = start(seed=seed)
     before, accuracy = likelihood(model), right(model, DATA)

@@ -24,7 +24,7 @@ from deem.samplers.path import SiteMixture, exact_draws
 from deem.utils.exception import ArgumentError, IntractableError, NonFiniteError, ShapeError
 
 STRONG = [
-    ("BinaryIRBM", BinaryIRBM(16, hidden_dim=2), 1.5, 150),
+    ("BinaryIRBM", BinaryIRBM(12, hidden_dim=2), 1.5, 150),
     ("SoftIRBM", SoftIRBM(6, 3, hidden_dim=2), 1.5, 200),
     ("GroupIRBM", GroupIRBM(8, 2, groups=((0, 1, 2), (4, 5))), 1.5, 150),
     ("Layered-2", Layered(12, 2), 1.0, 150),

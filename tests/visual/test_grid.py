@@ -31,7 +31,7 @@ def test_columns(n_panels, columns):
 
 
 @pytest.mark.parametrize(
-    ("n_classifiers", "n_classes"), [(1, 2), (1, 26), (2, 3), (5, 26), (12, 10), (23, 4), (100, 2)]
+    ("n_classifiers", "n_classes"), [(1, 2), (1, 26), (2, 3), (5, 26), (12, 10), (23, 4), (40, 2)]
 )
 def test_no_text_overlaps(n_classifiers, n_classes):
     names = [f"some classifier number {d}, with few features" for d in range(n_classifiers)]
@@ -56,7 +56,7 @@ def test_no_text_overlaps(n_classifiers, n_classes):
 
 
 def test_many_classes_are_named_in_part():
-    axes = plot_confusions(tables(30, 26), class_names=[chr(65 + k) for k in range(26)])
+    axes = plot_confusions(tables(12, 26), class_names=[chr(65 + k) for k in range(26)])
     assert [label.get_text() for label in axes[0].get_yticklabels()] == list("ACEGIKMOQSUWY")
 
 
