@@ -161,7 +161,7 @@ def test_contrastive_divergence_lowers_the_exact_nll(tiny, dtype, device):
     model = tiny.build(1, dtype, device)
     before = nll(tiny.exact(model), v)
     solver = tiny.solver(0.1, steps=2)
-    model.fit(v, epochs=20, batch_size=50, solver=solver, random_state=0)
+    model.fit(v, epochs=12, batch_size=50, solver=solver, random_state=0)
     assert nll(tiny.exact(model), v) < before - 0.1
 
 

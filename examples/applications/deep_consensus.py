@@ -8,7 +8,7 @@ from deem.datasets import digits_votes
 
 def main():
     digits = digits_votes()
-    votes, truth = np.asarray(digits.votes), np.asarray(digits.truth)
+    votes, truth = np.asarray(digits.votes)[:500], np.asarray(digits.truth)[:500]
 
     exact = DEEM(selection=None).fit(votes)
     deep = DEEM(use_preprocessing=True, random_state=0).fit(votes)

@@ -7,7 +7,7 @@ from deem.datasets import class_experts
 
 
 def main():
-    data = class_experts(600, 3, experts_per_class=2, random_state=0)
+    data = class_experts(400, 3, experts_per_class=2, random_state=0)
     rng = np.random.default_rng(0)
     # (n_samples, n_classes, n_classifiers): 0.6 to 1 on the vote, the rest on the other classes.
     sure = rng.uniform(0.6, 1.0, data.votes.shape)

@@ -41,7 +41,7 @@ def main():
     sampler = ContrastiveDivergence(
         steps=5, learning_rate=0.01, momentum=0.9, sampler=DiscreteLangevin(), scheduler="cosine"
     )
-    model.fit(votes, epochs=20, solver=sampler, random_state=0)
+    model.fit(votes, epochs=10, solver=sampler, random_state=0)
     tell("all at once", model, votes, data.truth)
 
 

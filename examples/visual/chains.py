@@ -38,7 +38,7 @@ def main(folder):
             5, optimizer="adam", learning_rate=0.05, persistent=True, sampler=sampler
         )
         model = SoftIRBM(votes.n_classifiers, votes.n_classes)
-        model.fit(votes, solver=solver, epochs=60, random_state=0)
+        model.fit(votes, solver=solver, epochs=40, random_state=0)
         histories[type(sampler).__name__] = model.history
         share = model.history["effective_share"][-1]
         print(f"{type(sampler).__name__}: {share:.3f} of the draws of training are independent")

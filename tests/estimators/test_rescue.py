@@ -53,8 +53,11 @@ def check(fitted, caught, votes, exact_class):
 
 
 @pytest.mark.parametrize("learning_rate", [1.0, 10.0, 1e3, 1e30])
-@pytest.mark.parametrize("activation", ["sparsemax", "relu"])
-@pytest.mark.parametrize("gaps", [False, True], ids=["complete", "gaps"])
+@pytest.mark.parametrize(
+    ("activation", "gaps"),
+    [("sparsemax", True), ("relu", False)],
+    ids=["sparsemax-gaps", "relu-complete"],
+)
 def test_absurd_learning_rates_end_well(learning_rate, activation, gaps):
     votes = VOTES.copy()
     if gaps:

@@ -45,8 +45,10 @@ def test_replicas_cross_where_the_plain_kernel_fails_to():
 KERNELS = [GibbsWithGradients, DiscreteLangevin, CyclicMove]
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("temperatures", [(1.0, 3.0), (1.0, 1.5, 4.0)])
+@pytest.mark.parametrize(
+    ("kernel", "temperatures"),
+    [*((kernel, (1.0, 1.5, 4.0)) for kernel in KERNELS), (DiscreteLangevin, (1.0, 3.0))],
+)
 def test_the_extended_ensemble_is_invariant(kernel, temperatures):
     model, n = SOFT.build(1), 20_000
     log_v = SOFT.exact(model).log_v.detach()

@@ -109,8 +109,15 @@ def test_what_is_not_finite_is_grey():
     assert plot_layer(np.full((1, 2, 1, 2), np.nan))[0].images[0].get_clim() == (-1.0, 1.0)
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 1, 2), (2, 2, 40, 2), (30, 3, 1, 3), (60, 2, 60, 2)])
-@pytest.mark.parametrize("name", ["", "a classifier of few features"])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ((1, 2, 1, 2), "a classifier of few features"),
+        ((2, 2, 40, 2), "a classifier of few features"),
+        ((30, 3, 1, 3), ""),
+        ((60, 2, 60, 2), "a classifier of few features"),
+    ],
+)
 def test_no_text_overlaps_or_is_cut(shape, name):
     names = [[f"{place} {name}" for place in range(shape[axis])] for axis in (0, 2)]
     weight = np.random.default_rng(0).normal(size=shape)
