@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, OneHotCategorical
 
 from deem.core.dataset import Dataset
-from deem.core.solvers import ExactEM, Solver
+from deem.core.solvers import ContrastiveDivergence, ExactEM, Solver
 from deem.core.votes import Votes
 from deem.math.activation import SIMPLEX, pull_back
 from deem.math.random import draw_one_hot
@@ -18,9 +18,12 @@ from deem.models.consensus import START_NOISE, StartsFromVotes
 from deem.models.deep_start import LARGEST_SYSTEM, approach, nearest_weights
 from deem.models.irbm import SoftIRBM
 from deem.models.multinomial_layer import MultinomialLayer
+from deem.samplers.dlp import DiscreteLangevin
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = ["MultinomialIRBM"]
+
+_LEARNING_RATE = 0.001
 
 
 class MultinomialIRBM(StartsFromVotes):
@@ -211,10 +214,10 @@ class MultinomialIRBM(StartsFromVotes):
         ]
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
-        raise ArgumentError(
-            f"{type(self).__name__} needs a sampler; pass "
-            "solver=ContrastiveDivergence(steps=5, sampler=DiscreteLangevin())."
-        )
+        """Contrastive divergence by five steps of the discrete Langevin sampler."""
+        rate = _LEARNING_RATE if learning_rate is None else learning_rate
+        sampler = DiscreteLangevin()
+        return ContrastiveDivergence(5, rate, momentum=0.9, scheduler="cosine", sampler=sampler)
 
     def check_shape(self, v: Tensor) -> None:
         """Raise `ShapeError` unless `v` has shape (batch, n_classifiers, n_classes)."""

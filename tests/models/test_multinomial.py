@@ -233,12 +233,19 @@ def test_wrong_arguments_are_named(arguments, text):
         MultinomialIRBM(**{"n_classifiers": 3, "n_classes": 3} | arguments)
 
 
+def test_fit_without_a_solver_samples_by_langevin():
+    model = drawn(3, 3)
+    before = model.weight.detach().clone()
+    model.fit(one_hot_states(3, 3), epochs=1, random_state=0)
+    assert 0 < model.history["acceptance"][-1] < 1
+    assert model.history.settings["sampler"] == "DiscreteLangevin"
+    assert not torch.equal(model.weight, before)
+
+
 def test_wrong_shapes_and_solvers_are_named():
     model = drawn(3, 3)
     with pytest.raises(ShapeError, match=r"shape \(2, 3, 4\); expected .* \(batch, 3, 3\)"):
         model.free_energy(torch.zeros(2, 3, 4))
-    with pytest.raises(ArgumentError, match="MultinomialIRBM needs a sampler; pass solver=Contr"):
-        model.fit(torch.zeros(2, 3, 3))
     with pytest.raises(IntractableError, match=r"MultinomialIRBM has no exact log_partition"):
         model.log_partition()
 

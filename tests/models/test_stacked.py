@@ -257,5 +257,3 @@ def test_arguments_are_checked():
         StackedIRBM(3, 2, greedy_epochs=-1)
     with pytest.raises(ArgumentError, match="n_out=0"):
         StackedIRBM(3, 2, widths=[0])
-    with pytest.raises(ArgumentError, match="StackedIRBM needs a sampler"):
-        StackedIRBM(3, 2).fit(torch.zeros(2, 3, 2))
