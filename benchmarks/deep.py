@@ -235,9 +235,14 @@ def _among(path: Path, patterns: Sequence[str]) -> bool:
     return any(path.match(f"{pattern}.npz") for pattern in patterns)
 
 
+def cell_file(name: str) -> Path:
+    """Where the figures of a cell are kept."""
+    return RESULTS / f"{name.replace(' ', '__')}.json"
+
+
 def measured(name: str, work: Any) -> tuple[str, dict[str, Any]]:
     """Figures of one cell, from its file if there is one."""
-    path = RESULTS / f"{name.replace(' ', '__')}.json"
+    path = cell_file(name)
     if path.exists():
         return name, json.loads(path.read_text())
     function, *arguments = work
@@ -261,12 +266,16 @@ def main() -> None:
     everything += ["memory", "step", "fit"]
     parser.add_argument("--parts", nargs="+", default=everything, choices=everything)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--kept", action="store_true", help="take kept figures alone")
     parser.add_argument("--page", type=Path, help="Markdown file to write the tables to")
     args = parser.parse_args()
     folder = folder_argument(args.folder)
     warnings.simplefilter("ignore")
     run = Parallel(n_jobs=args.jobs)
-    found = dict(run(delayed(measured)(*cell) for cell in cells(folder, args.only, args.parts)))
+    chosen = cells(folder, args.only, args.parts)
+    if args.kept:
+        chosen = (cell for cell in chosen if cell_file(cell[0]).exists())
+    found = dict(run(delayed(measured)(*cell) for cell in chosen))
     single = {
         "memory": lambda: measure_memory(folder),
         "step": measure_step,

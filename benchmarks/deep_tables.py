@@ -24,7 +24,17 @@ def tables(results: dict[str, Any]) -> list[str]:
         "starts": _starts,
         "large": _starts,
     }
-    found = [text for part, maker in makers.items() if cells[part] for text in maker(cells[part])]
+    titles = {
+        "fits": "**One layer, started at the identity**",
+        "stacked": "**A stack of inverse RBMs**",
+        "held_out": "**Held-out likelihood of half of the samples, in nats a sample**",
+        "starts": "**Other starts of the layer**",
+        "large": "**Factorised layers on large sets**",
+    }
+    found = []
+    for part, maker in makers.items():
+        if cells[part]:
+            found += [titles[part], *maker(cells[part])]
     for name in ("step", "fit", "memory"):
         if name in results:
             found.append(f"{name}: {results[name]}")
