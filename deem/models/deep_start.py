@@ -126,7 +126,10 @@ def approach(
     exact, votes, generator
         As in `nearest_weights`.
     """
-    rows = min(votes.n_samples, _ROWS_A_STEP)
+    # Distinct rows come in an order that does not depend on that of the samples.
+    votes, _ = votes.merged()
+    counts = torch.ones(votes.n_samples) if votes.weights is None else votes.weights
+    counts = torch.as_tensor(counts, dtype=torch.float64)
     optimizer = torch.optim.Adam(parameters, _LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / _STEPS, _STEPS)
     with torch.no_grad():
@@ -134,7 +137,7 @@ def approach(
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.add_(_NOISE * noise.to(parameter))
     for _ in range(_STEPS):
-        chosen = torch.randint(votes.n_samples, (rows,), generator=generator)
+        chosen = torch.multinomial(counts, _ROWS_A_STEP, replacement=True, generator=generator)
         real = votes.one_hot(chosen.numpy(), torch.float64)
         v = torch.cat([real, _random_votes(real, generator)])
         with torch.no_grad():

@@ -182,10 +182,10 @@ class MultinomialIRBM(StartsFromVotes):
     def starts_apart(self) -> bool:
         """Whether the layers, too, have to be brought near to the exact model.
 
-        Layers as wide as the votes that start at the identity are there, and very wide ones would
-        take too long.
+        Layers that copy every classifier are there, and very wide ones would take too long.
         """
-        copies = self.start == "identity" and set(self.widths) == {self.n_classifiers}
+        sizes = [self.n_classifiers, *self.widths]
+        copies = self.start == "identity" and sizes == sorted(sizes)
         return not copies and self.widths[-1] * self.n_classes <= LARGEST_SYSTEM
 
     def _encode_exactly(self, v: Tensor) -> Tensor:

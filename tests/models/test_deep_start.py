@@ -138,7 +138,7 @@ def test_weights_solve_the_equations(votes):
 @both_forms
 def test_very_wide_layers_count_confusions(votes, monkeypatch):
     exact = exact_of(votes)
-    monkeypatch.setattr(deep_start, "_LARGEST_SYSTEM", 10)
+    monkeypatch.setattr(deep_start, "LARGEST_SYSTEM", 10)
     weight, bias = nearest_weights(*encode_once(votes), exact, votes, as_generator(0))
     prior, confusion = exact.class_tables()
     torch.testing.assert_close(bias, prior.log())
@@ -171,9 +171,10 @@ def test_a_seed_gives_a_start(arguments):
 def test_the_order_of_samples_does_not_matter(votes, widths):
     shuffled = votes.take(np.random.default_rng(0).permutation(votes.n_samples))
     models = [deep(x, widths=widths) for x in (votes, shuffled)]
-    # The layers follow the seed and the shapes alone.
-    for first, second in zip(*(m.layers.parameters() for m in models), strict=True):
-        assert torch.equal(first, second)
+    if widths is None:
+        # The layers follow the seed and the shapes alone; narrower ones learn from the votes.
+        for first, second in zip(*(m.layers.parameters() for m in models), strict=True):
+            assert torch.equal(first, second)
     same = torch.eq(*(m.predict_classes(votes).argmax(1) for m in models)).double().mean()
     assert same == 1 if widths is None else same > 0.97
 
