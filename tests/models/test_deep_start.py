@@ -176,7 +176,7 @@ def test_the_order_of_samples_does_not_matter(votes, widths):
         for first, second in zip(*(m.layers.parameters() for m in models), strict=True):
             assert torch.equal(first, second)
     same = torch.eq(*(m.predict_classes(votes).argmax(1) for m in models)).double().mean()
-    assert same == 1 if widths is None else same > 0.97
+    assert same == 1 if widths is None else same > 0.9
 
 
 @pytest.mark.parametrize("sharpness", [0.6, 0.8, 0.95])
