@@ -58,7 +58,7 @@ SMOOTHING = 0.1
 
 SPREAD = ("paper-csgo", "paper-balance-scale", "paper-tree3k", "paper-dataset_petfinder")
 LARGE = ("crowd-CF", "paper-dataset_isolet_rf", "paper-imagenet_filtered_unique", "crowd-s4_*")
-LARGE_EPOCHS = 3
+LARGE_EPOCHS = 1
 MEMORY = ("paper-imagenet_filtered_unique", [10, 5])
 RANDOM_START, WHOLE_FIT = "rbm-condind_test", "rbm-condind_test"
 STEPS = ((12, 3), (15, 10))
