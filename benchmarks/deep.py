@@ -38,11 +38,10 @@ from deep_tables import page, tables
 from joblib import Parallel, delayed
 
 from deem import DEEM
-from deem.core.dataset import Dataset
-from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
 from deem.math.random import as_generator, draw_one_hot
-from deem.models import MultinomialIRBM, SoftIRBM
+from deem.models import MultinomialIRBM
+from deem.models.deep_start import exact_inverse_rbm
 from deem.models.initialization import initialise
 from deem.samplers.likelihood import estimate_log_likelihood
 
@@ -105,8 +104,7 @@ def held_out(file: VoteFile, seed: int = 0) -> dict[str, Any]:
     order = as_generator(seed)
     rows = torch.randperm(votes.n_samples, generator=order).numpy()
     learnt, judged = votes.take(rows[::2]), _hard(votes.take(rows[1::2]))
-    exact = SoftIRBM(votes.n_classifiers, votes.n_classes).double()
-    initialise(exact, learnt, "shares").fit(Dataset(learnt), solver=ExactEM())
+    exact = exact_inverse_rbm(learnt)
     trained: Any = DEEM(use_preprocessing=True, random_state=seed).fit(learnt)
     start = _at_start(trained.model_, learnt, seed)
     result = {"n_rows": judged.shape[0], "abandoned": trained.history_.settings["abandoned"]}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from deem.core.training import Callback, Training
+from deem.core.training import Callback, Training, snapshot
 from deem.core.votes import Votes
-
-if TYPE_CHECKING:
-    from deem.core.model import LatentModel
 
 __all__ = ["CollapseGuard", "class_information"]
 
@@ -59,7 +56,7 @@ class CollapseGuard(Callback):
     def on_start(self, training: Training) -> None:
         model: Any = training.model
         self.collapsed = ""
-        self._healthy = _copy(model)
+        self._healthy = snapshot(model)
         if self._first is None:
             posterior = model.predict_classes(self.votes)
             used, sample = class_information(posterior)
@@ -76,7 +73,7 @@ class CollapseGuard(Callback):
         if self.collapsed:
             model.load_state_dict(self._healthy)
             return True
-        self._healthy = _copy(model)
+        self._healthy = snapshot(model)
         return False
 
     def _cause(self, told: float, labels: Tensor, likelihood: float | None) -> str:
@@ -110,7 +107,3 @@ def class_information(posterior: Tensor) -> tuple[float, float]:
 
 def _entropy(p: Tensor) -> Tensor:
     return torch.special.entr(p).sum(-1)
-
-
-def _copy(model: LatentModel) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}

@@ -2,7 +2,8 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from deem.core.votes import Votes
 from deem.math.random import as_generator, draw
 from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
 
-__all__ = ["BipartiteModel", "LatentModel", "Model"]
+__all__ = ["BipartiteModel", "LatentModel", "Model", "evaluating"]
 
 _BATCH = 4096
 
@@ -260,6 +261,17 @@ class Model(nn.Module, ABC):
                         "load it with the version of the class that wrote it."
                     ) from error
         raise ModelFileError(f"'{path}' holds a {kind}, expected a {cls.__name__}.")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode for a while, without the noise of training."""
+    mode = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(mode)
 
 
 def _concrete_classes(cls: type[AnyModel]) -> list[type[AnyModel]]:

@@ -162,7 +162,8 @@ class ExactEM(_Exact):
         """Bring the data into the form the model's EM wants."""
         if not getattr(model, "supports_em", False):
             raise IntractableError(
-                f"{type(model).__name__} has no closed M-step; use ExactGradient()."
+                f"{type(model).__name__} has no closed M-step; use ExactGradient(), or "
+                "ContrastiveDivergence() where its sums are too large."
             )
         model.prepare(data)
         self._data = model.em_data(data)  # type: ignore[operator]

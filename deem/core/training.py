@@ -22,7 +22,15 @@ from deem.utils.logging import get_logger
 if TYPE_CHECKING:
     from deem.core.model import Model
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "ProgressBar", "Training", "train"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "ProgressBar",
+    "Training",
+    "snapshot",
+    "train",
+]
 
 _LOGGER = get_logger(__name__)
 _CHECKPOINT = "Checkpoint"
@@ -274,7 +282,7 @@ def _prepare(training: Training, resume: str | Path | None) -> None:
     content = {} if resume is None else read_file(resume, _CHECKPOINT)[1]
     if resume is not None:
         training.check(content, where)
-    kept, drawn = _snapshot(model), generator.get_state()
+    kept, drawn = snapshot(model), generator.get_state()
     try:
         training.solver.prepare(model, training.data, training.epochs, generator)
         if resume is not None:
@@ -316,7 +324,7 @@ def _settings(solver: Solver, epochs: int, batch_size: int | None) -> dict[str, 
 def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[Callback]) -> None:
     model, history = training.model, training.history
     model.train()
-    good = _snapshot(model)
+    good = snapshot(model)
     while training.epoch < training.epochs and not _is_over(training):
         metrics, cause = _try_epoch(training, batch_size)
         if not _is_finite(metrics, model):
@@ -325,7 +333,7 @@ def _run_epochs(training: Training, batch_size: int | None, callbacks: Sequence[
                 f"NaN or infinity appeared in epoch {training.epoch + 1}; the parameters of the "
                 "epoch before were kept. Lower the learning rate or check the data."
             ) from cause
-        good = _snapshot(model)
+        good = snapshot(model)
         training.epoch += 1
         history.append(**metrics)
         _LOGGER.debug("epoch %d: %s", training.epoch, metrics)
@@ -362,7 +370,8 @@ def _run_epoch(training: Training, batch_size: int | None) -> dict[str, float]:
     return {name: float(value) for name, value in totals.items()}
 
 
-def _snapshot(model: Model) -> dict[str, Tensor]:
+def snapshot(model: Model) -> dict[str, Tensor]:
+    """Copy of the state of a model, to be put back by ``load_state_dict``."""
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 

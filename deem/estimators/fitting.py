@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -291,7 +291,7 @@ def fit_plan(
     if n_restarts == 1:
         return [run(0)]
     models = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(run)(i) for i in range(n_restarts))
-    return sorted(models, key=lambda model: _objective(model, data), reverse=True)
+    return sorted(models, key=_measure(models, data), reverse=True)
 
 
 def _start(
@@ -325,7 +325,8 @@ def _training_data(votes: Votes, gold: NDArray[np.int64] | None, exact: bool) ->
     return Dataset(votes)
 
 
-def _objective(model: LatentModel, data: Dataset) -> float:
-    if "objective" in model.history:
-        return model.history["objective"][-1]
-    return mean_log_likelihood(model, data)
+def _measure(models: Sequence[LatentModel], data: Dataset) -> Callable[[LatentModel], float]:
+    """What all of these models can be compared by: layers that were given up have another one."""
+    if all("objective" in model.history for model in models):
+        return lambda model: model.history["objective"][-1]
+    return lambda model: mean_log_likelihood(model, data)

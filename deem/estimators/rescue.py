@@ -9,15 +9,14 @@ from typing import Any
 from deem.core.collapse import CollapseGuard
 from deem.core.dataset import Dataset
 from deem.core.model import LatentModel
-from deem.core.solvers import ContrastiveDivergence, ExactEM, Solver
+from deem.core.solvers import ContrastiveDivergence, Solver
 from deem.core.training import Callback
 from deem.core.votes import Votes
 from deem.math.random import as_generator
-from deem.models.initialization import initialise
-from deem.models.irbm import BinaryIRBM, SoftIRBM
-from deem.models.latent_class import LatentClassModel
+from deem.models.deep_start import exact_inverse_rbm
 from deem.models.multinomial import MultinomialIRBM
 from deem.samplers.monitor import LikelihoodMonitor
+from deem.selection.candidates import candidate
 from deem.utils.exception import DepthAbandonedWarning, NonFiniteError, SmallerStepsWarning
 from deem.utils.warning import warn
 
@@ -69,7 +68,8 @@ def fit_guarded(
         `model`, or the exact model.
     """
     guard, cause = CollapseGuard(votes), ""
-    exact = _exact(votes)
+    plain: Any = candidate("inverse_rbm", votes.n_classes).model_class
+    exact = exact_inverse_rbm(votes, plain)
     monitor = LikelihoodMonitor(votes, exact, as_generator(seed))
     # The guard reads what the monitor records.
     callbacks = [monitor, guard, *callbacks]
@@ -121,9 +121,3 @@ def _attempt(
     except NonFiniteError:
         return "the training met NaN or infinity"
     return guard.collapsed
-
-
-def _exact(votes: Votes) -> LatentClassModel:
-    kind = BinaryIRBM if votes.n_classes == 2 else SoftIRBM
-    exact = initialise(kind(votes.n_classifiers, votes.n_classes).double(), votes, "shares")
-    return exact.fit(Dataset(votes), solver=ExactEM())

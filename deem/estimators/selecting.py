@@ -11,8 +11,10 @@ from deem.core.dataset import Dataset
 from deem.core.votes import Votes
 from deem.estimators.automatic import leaves_model_open, tell
 from deem.estimators.plan import Plan, layered_plan
+from deem.estimators.rescue import fit_guarded
 from deem.models.consensus import StartsFromVotes
 from deem.models.initialization import initialise
+from deem.models.multinomial import MultinomialIRBM
 from deem.selection.candidates import Candidate
 from deem.selection.choice import Choice, choose
 from deem.selection.report import table
@@ -54,13 +56,12 @@ def with_chosen_model(
         chosen = plan_of(item)
         model: Any = copy.deepcopy(chosen.model)
         initialise(model, some, chosen.init_method or "shares", random_state=_SEED)
-        model.fit(
-            Dataset(some),
-            solver=copy.deepcopy(chosen.solver),
-            epochs=chosen.epochs,
-            batch_size=chosen.batch_size,
-            random_state=_SEED,
-        )
+        solver = copy.deepcopy(chosen.solver)
+        settings: Any = {"epochs": chosen.epochs, "batch_size": chosen.batch_size}
+        if isinstance(model, MultinomialIRBM):
+            model = fit_guarded(model, Dataset(some), solver, some, seed=_SEED, **settings)
+        else:
+            model.fit(Dataset(some), solver=solver, random_state=_SEED, **settings)
         return model
 
     choice = choose(

@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 
 from deem.utils.exception import ArgumentError
 
-__all__ = ["as_generator", "draw", "draw_one_hot"]
+__all__ = ["as_generator", "draw", "draw_one_hot", "normal_like"]
 
 _LARGEST_SEED = 2**63 - 1
 
@@ -124,6 +124,14 @@ def draw_one_hot(probs: Tensor, generator: torch.Generator) -> Tensor:
     # because parallel sums need not rise.
     reached = cumulative > threshold
     return (reached & (reached.cumsum(-1, dtype=torch.int32) == 1)).to(probs)
+
+
+def normal_like(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers in the shape of a tensor.
+
+    Always float64 on the CPU, so that they are the same for every dtype and device of `like`.
+    """
+    return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 
 
 def _draw_category(probs: Tensor, generator: torch.Generator) -> Tensor:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from deem.core.dataset import Dataset
+from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
-from deem.math.random import draw_one_hot
+from deem.math.random import as_generator, draw_one_hot, normal_like
+from deem.models.consensus import ConsensusModel
+from deem.models.irbm import SoftIRBM
 from deem.models.latent_class import LatentClassModel
 from deem.models.pseudo_counts import PseudoCounts
 from deem.utils.constants import EPSILON
 
-__all__ = ["LARGEST_SYSTEM", "approach", "nearest_weights"]
+__all__ = ["LARGEST_SYSTEM", "approach", "exact_inverse_rbm", "nearest_weights"]
 
 _ROWS = 20_000
 LARGEST_SYSTEM = 2_000
@@ -31,6 +36,25 @@ _STEPS, _ROWS_A_STEP, _LEARNING_RATE = 300, 256, 0.02
 _NOISE = 0.01
 
 Encode = Callable[[Tensor], Tensor]
+
+
+def exact_inverse_rbm(
+    votes: Votes, model_class: type[ConsensusModel] = SoftIRBM
+) -> ConsensusModel:
+    """Inverse RBM in float64 that EM has trained on votes, from the shares of the vote.
+
+    Parameters
+    ----------
+    votes : Votes
+        With their weights.
+    model_class : type
+        `SoftIRBM`, or `BinaryIRBM` for two classes.
+    """
+    sizes: Any = {"n_classifiers": votes.n_classifiers, "n_classes": votes.n_classes}
+    exact = model_class(**sizes).double()
+    # A start from the shares with one hidden unit draws nothing.
+    exact.start_from_shares(votes, as_generator(0))
+    return exact.fit(Dataset(votes), solver=ExactEM())
 
 
 @torch.no_grad()
@@ -61,7 +85,7 @@ def nearest_weights(
     exact : LatentClassModel
         Trained on the votes, with one state a class; on the CPU.
     votes : Votes
-        The training votes; a sample of them if there are many.
+        The training votes, with their weights; a sample of them if there are many.
     generator : torch.Generator
         On the CPU.
 
@@ -88,14 +112,16 @@ def _solved(
     k, prior = votes.n_classes, _log_prior(exact)
     repeats = max(1, -(-_PER_WEIGHT * width * k // votes.n_samples))
     square, target = torch.zeros(width * k, width * k).double(), torch.zeros(width * k, k).double()
-    total = 0
+    total = 0.0
     for start in range(0, votes.n_samples, _BATCH):
         real = votes.one_hot(slice(start, start + _BATCH), torch.float64)
+        counts = _counts(votes, start, len(real))
         for v in (real, *(_random_votes(real, generator) for _ in range(repeats))):
             encoded = encode(v).flatten(1)
-            square += encoded.T @ encoded
-            target += encoded.T @ (exact.class_logits(v) - prior)
-            total += len(v)
+            counted = (counts * encoded).T
+            square += counted @ encoded
+            target += counted @ (exact.class_logits(v) - prior)
+            total += float(counts.sum())
     square.diagonal().add_(_RIDGE * total)
     return torch.linalg.solve(square, target).reshape(width, k, k)
 
@@ -134,8 +160,7 @@ def approach(
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / _STEPS, _STEPS)
     with torch.no_grad():
         for parameter in parameters:
-            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter.add_(_NOISE * noise.to(parameter))
+            parameter.add_(_NOISE * normal_like(parameter, generator).to(parameter))
     for _ in range(_STEPS):
         chosen = torch.multinomial(counts, _ROWS_A_STEP, replacement=True, generator=generator)
         real = votes.one_hot(chosen.numpy(), torch.float64)
@@ -150,6 +175,13 @@ def approach(
     optimizer.zero_grad()
 
 
+def _counts(votes: Votes, start: int, n: int) -> Tensor:
+    """How often each of n samples counts, (n, 1)."""
+    if votes.weights is None:
+        return torch.ones(n, 1).double()
+    return torch.from_numpy(votes.weights[start : start + n]).double().unsqueeze(1)
+
+
 def _random_votes(v: Tensor, generator: torch.Generator) -> Tensor:
     """Votes for any class alike, missing where `v` is."""
     known = (v.sum(-1, keepdim=True) > 0).to(v)
@@ -162,7 +194,8 @@ def _counted(encode: Encode, width: int, exact: LatentClassModel, votes: Votes) 
     for start in range(0, votes.n_samples, _BATCH):
         batch = votes.take(slice(start, start + _BATCH))
         encoded = encode(batch.one_hot(dtype=torch.float64)).flatten(1)
-        counts += (encoded.T @ exact.predict_classes(batch)).reshape(counts.shape)
+        own = _counts(votes, start, len(encoded)) * exact.predict_classes(batch)
+        counts += (encoded.T @ own).reshape(counts.shape)
     counts += torch.from_numpy(PseudoCounts().tables(counts.numpy(), votes.n_samples)[0])
     confusion = counts / counts.sum(1, keepdim=True).clamp(min=EPSILON)
     return confusion.clamp(min=EPSILON).log()

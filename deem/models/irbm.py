@@ -14,6 +14,7 @@ from deem.core.model import BipartiteModel
 from deem.core.votes import Votes
 from deem.math.distributions import JointStates
 from deem.math.energy import lift_centred, project_centred
+from deem.math.random import normal_like
 from deem.models.consensus import START_NOISE, ConsensusModel
 from deem.utils.constants import EPSILON, MAX_JOINT_STATES
 from deem.utils.exception import ArgumentError, IntractableError
@@ -98,7 +99,7 @@ class InverseRBM(ConsensusModel):
             # Further units that are equal would stay equal.
             with torch.no_grad():
                 for parameter in self.parameters():
-                    noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+                    noise = normal_like(parameter, generator)
                     parameter.add_((START_NOISE * noise).to(parameter))
 
     @torch.no_grad()

@@ -9,14 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, OneHotCategorical
 
-from deem.core.dataset import Dataset
-from deem.core.solvers import ContrastiveDivergence, ExactEM, Solver
+from deem.core.model import evaluating
+from deem.core.solvers import ContrastiveDivergence, Solver
 from deem.core.votes import Votes
 from deem.math.activation import SIMPLEX, pull_back
-from deem.math.random import draw_one_hot
+from deem.math.random import draw_one_hot, normal_like
 from deem.models.consensus import START_NOISE, StartsFromVotes
-from deem.models.deep_start import LARGEST_SYSTEM, approach, nearest_weights
-from deem.models.irbm import SoftIRBM
+from deem.models.deep_start import (
+    LARGEST_SYSTEM,
+    approach,
+    exact_inverse_rbm,
+    nearest_weights,
+)
+from deem.models.latent_class import LatentClassModel
 from deem.models.multinomial_layer import MultinomialLayer
 from deem.samplers.dlp import DiscreteLangevin
 from deem.utils.exception import ArgumentError, ShapeError
@@ -99,12 +104,14 @@ class MultinomialIRBM(StartsFromVotes):
         settings = (self.activation, self.one_hot, self.rank, self.start, self.jitter)
         return MultinomialLayer(before, after, self.n_classes, None, *settings)
 
-    def start_layers(self, exact: SoftIRBM, votes: Votes, generator: torch.Generator) -> None:
+    def start_layers(
+        self, exact: LatentClassModel, votes: Votes, generator: torch.Generator
+    ) -> None:
         """Give the layers their start; others than from their own values override it.
 
         Parameters
         ----------
-        exact : SoftIRBM
+        exact : LatentClassModel
             Trained on the votes.
         votes : Votes
             The training votes.
@@ -144,11 +151,8 @@ class MultinomialIRBM(StartsFromVotes):
 
     def predict_classes(self, votes: Votes) -> Tensor:
         # What layers draw while they are trained has no place in a posterior.
-        mode = self.training
-        try:
-            return super(MultinomialIRBM, self.eval()).predict_classes(votes)
-        finally:
-            self.train(mode)
+        with evaluating(self):
+            return super().predict_classes(votes)
 
     @torch.no_grad()
     def start_from_energy(
@@ -164,16 +168,14 @@ class MultinomialIRBM(StartsFromVotes):
 
     def start_from_shares(self, votes: Votes, generator: torch.Generator) -> None:
         """Start as near to the exact inverse RBM of the votes as the layers allow."""
-        exact = SoftIRBM(self.n_classifiers, self.n_classes).double()
-        exact.start_from_shares(votes, generator)
-        exact.fit(Dataset(votes), solver=ExactEM())
+        exact = exact_inverse_rbm(votes)
         self.start_layers(exact, votes, generator)
         width = self.widths[-1]
         weight, bias = nearest_weights(self._encode_exactly, width, exact, votes, generator)
         with torch.no_grad():
             for parameter, first in ((self.weight, weight.unsqueeze(2)), (self.hidden_bias, bias)):
                 # Units that are equal would stay equal.
-                parameter.copy_(START_NOISE * _noise(parameter, generator))
+                parameter.copy_(START_NOISE * normal_like(parameter, generator))
                 parameter[..., :1, :] = first.to(parameter)
         if self.starts_apart():
             trained = [self.weight, *self.layers.parameters()]
@@ -226,10 +228,6 @@ class MultinomialIRBM(StartsFromVotes):
                 f"v has shape {tuple(v.shape)}; expected (batch, n_classifiers, n_classes) = "
                 f"(batch, {self.n_classifiers}, {self.n_classes})."
             )
-
-
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 
 
 def _layers(model: MultinomialIRBM) -> list[MultinomialLayer]:

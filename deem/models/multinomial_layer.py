@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deem.math.activation import ACTIVATIONS, SIMPLEX, straight_through
+from deem.math.random import normal_like
 from deem.utils.exception import ArgumentError, check_choice
 
 __all__ = ["LAYER_STARTS", "MultinomialLayer"]
@@ -130,11 +131,11 @@ class MultinomialLayer(nn.Module):
         quiet = generator is None
         generator = generator or torch.Generator().manual_seed(0)
         if self.rank is not None:
-            self.left.copy_(_normal(self.left, generator) / math.sqrt(self.rank * self.n_in))
-            self.right.copy_(_normal(self.right, generator) * (0 if quiet else self.jitter))
+            self.left.copy_(normal_like(self.left, generator) / math.sqrt(self.rank * self.n_in))
+            self.right.copy_(normal_like(self.right, generator) * (0 if quiet else self.jitter))
             return
         if self.start == "rand":
-            self.weight.copy_(_normal(self.weight, generator))
+            self.weight.copy_(normal_like(self.weight, generator))
         elif self.start == "default":
             bound = 1 / math.sqrt(self.n_in * self.n_categories)
             uniform = torch.rand(self.weight.shape, generator=generator, dtype=torch.float64)
@@ -144,7 +145,7 @@ class MultinomialLayer(nn.Module):
             same = torch.eye(self.n_categories, self.n_out_categories).to(self.carriers)
             self.weight.copy_(scale * torch.einsum("ij,lm->iljm", self.carriers, same))
             if self.start == "identity" and not quiet:
-                self.weight.add_(self.jitter * _normal(self.weight, generator).to(self.weight))
+                self.weight.add_(self.jitter * normal_like(self.weight, generator).to(self.weight))
 
     @torch.no_grad()
     def redraw(self, generator: torch.Generator) -> None:
@@ -195,10 +196,6 @@ class MultinomialLayer(nn.Module):
             f"{self.n_in} x {self.n_categories} -> {self.n_out} x {self.n_out_categories}, "
             f"activation={self.activation!r}, rank={self.rank}"
         )
-
-
-def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 
 
 def _nearest(n_in: int, n_out: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deem.core.dataset import Dataset
 from deem.core.solvers import ContrastiveDivergence
 from deem.core.votes import Votes
-from deem.math.random import draw_one_hot
+from deem.math.random import draw_one_hot, normal_like
 from deem.models.irbm import SoftIRBM
 from deem.models.latent_class import LatentClassModel
 from deem.models.multinomial import MultinomialIRBM
@@ -103,7 +103,9 @@ class StackedIRBM(MultinomialIRBM):
         """No: what its layers have learnt is what a stack is for."""
         return False
 
-    def start_layers(self, exact: SoftIRBM, votes: Votes, generator: torch.Generator) -> None:
+    def start_layers(
+        self, exact: LatentClassModel, votes: Votes, generator: torch.Generator
+    ) -> None:
         """Train the layers one after the other, see the class."""
         rows = min(_ROWS, max(1, _NUMBERS // (self.n_classifiers * self.n_classes)))
         if votes.n_samples > rows:
@@ -199,7 +201,7 @@ def _start_rbm(
     prior = classes.sum(0) + samples
     own = (layer.carriers > 0).double().cpu()
     weight = torch.einsum("ilm,ij->iljm", log_confusion, own / own.sum(1, keepdim=True))
-    noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+    noise = normal_like(weight, generator)
     rbm = _CompleteIRBM(layer.n_in, layer.n_categories, layer.n_out).double()
     rbm.set_parameters(
         weight.new_zeros(weight.shape[:2]),

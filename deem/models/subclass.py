@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deem.core.votes import Votes
 from deem.math.latent import SparseRows
+from deem.math.random import normal_like
 from deem.models.consensus import START_NOISE
 from deem.models.irbm import CategoricalIRBM
 from deem.utils.constants import EPSILON
@@ -73,7 +74,7 @@ class SubclassIRBM(CategoricalIRBM):
         self, visible_bias: Tensor, weight: Tensor, hidden_bias: Tensor, generator: torch.Generator
     ) -> None:
         weight = weight[..., self.state_class]
-        noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+        noise = normal_like(weight, generator)
         weight = weight + (START_NOISE * noise).to(weight)
         self.set_parameters(visible_bias, weight, hidden_bias[:, self.state_class])
 

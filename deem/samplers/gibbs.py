@@ -10,6 +10,7 @@ from deem.core.model import BipartiteModel, Model
 from deem.core.sampler import Sampler, SamplerState
 from deem.math.distributions import tempered
 from deem.math.random import draw
+from deem.samplers.categorical import row_sum
 from deem.utils.exception import ArgumentError
 
 __all__ = ["Gibbs"]
@@ -80,8 +81,7 @@ class Gibbs(Sampler):
             new = model.reconstruct(v)
         else:
             new = model.gibbs_step(v, generator)
-        # A cumulative sum, because reductions over few categories are slow.
-        return new * (v.cumsum(-1)[..., -1:] > 0) if model.supports_missing else new
+        return new * (row_sum(v) > 0) if model.supports_missing else new
 
     def _take(self, distribution: Distribution, generator: torch.Generator) -> Tensor:
         return distribution.mean if self.deterministic else draw(distribution, generator)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deem.core.model import Model
+from deem.core.model import Model, evaluating
 from deem.core.training import Callback, Training
 from deem.core.votes import Votes
 from deem.math.random import draw_one_hot
@@ -59,13 +59,11 @@ class LikelihoodMonitor(Callback):
     @torch.no_grad()
     def estimate(self, model: Model) -> Tensor:
         """Estimate at the present parameters, without the noise of training, a scalar in nats."""
-        training = model.training
-        model.eval()
-        energy = [
-            model.free_energy(x.to(model.device, model.dtype)).double().cpu()
-            for x in (self.v, self.draws)
-        ]
-        model.train(training)
+        with evaluating(model):
+            energy = [
+                model.free_energy(x.to(model.device, model.dtype)).double().cpu()
+                for x in (self.v, self.draws)
+            ]
         log_weights = self.base_energy - energy[1].reshape(self.base_energy.shape)
         m = log_weights.shape[-1]
         log_partition = log_weights.logsumexp(-1) - torch.tensor(float(m)).log()

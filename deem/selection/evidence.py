@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deem.core.dataset import Dataset
 from deem.core.left_out import leave_one_out, vote_pairs
 from deem.core.model import LatentModel
-from deem.core.solvers import ExactEM
 from deem.core.votes import Votes
 from deem.math.hungarian import assign_states, contingency
 from deem.math.random import as_generator, draw_one_hot
-from deem.models.irbm import SoftIRBM
+from deem.models.deep_start import exact_inverse_rbm
 from deem.models.latent_class import LatentClassModel
 from deem.samplers.likelihood import estimate_log_likelihood
 
@@ -126,13 +124,10 @@ def log_likelihoods(model: LatentModel, votes: Votes) -> Array:
     """
     if isinstance(model, LatentClassModel):
         return model.score_samples(votes).cpu().double().numpy()
-    base = SoftIRBM(votes.n_classifiers, votes.n_classes).double()
-    base.start_from_shares(votes, as_generator(0))
-    base.fit(Dataset(votes), solver=ExactEM())
     found = estimate_log_likelihood(
         model,
         _drawn(votes).to(model.device, model.dtype),
-        base,
+        exact_inverse_rbm(votes),
         generator=as_generator(0, model.device),
         n_steps=_STEPS,
         n_chains=_SHARED if _is_complete(votes) else _OWN,
