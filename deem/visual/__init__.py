@@ -6,7 +6,11 @@ from deem.visual.convergence import plot_convergence
 from deem.visual.dependence import plot_dependence
 from deem.visual.energies import plot_energies, plot_traces
 from deem.visual.layers import plot_layer
+from deem.visual.mosaic import plot_mosaic
+from deem.visual.reconstruction import plot_reconstructions
+from deem.visual.samples import plot_samples
 from deem.visual.skills import plot_skills
+from deem.visual.tensor import plot_tensor, save_tensor
 from deem.visual.weights import plot_weights
 
 __all__ = [
@@ -16,7 +20,12 @@ __all__ = [
     "plot_dependence",
     "plot_energies",
     "plot_layer",
+    "plot_mosaic",
+    "plot_reconstructions",
+    "plot_samples",
     "plot_skills",
+    "plot_tensor",
     "plot_traces",
     "plot_weights",
+    "save_tensor",
 ]

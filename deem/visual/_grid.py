@@ -81,7 +81,8 @@ def as_array(name: str, values: Any, n_dims: Sequence[int], shape: str) -> NDArr
         If the number of dimensions is another one, or an axis is empty.
     """
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
+        # numpy has no bfloat16
+        values = values.detach().cpu().double().numpy()
     array = np.asarray(values, dtype=np.float64)
     if array.ndim not in n_dims or not array.size:
         raise ShapeError(f"{name} has shape {array.shape}, expected {shape}; reshape it.")
