@@ -25,7 +25,7 @@ HOMES_OF_BASES = ("estimators", "ensembles")
 TOOLS = ("base", "exceptions", "metrics", "model_selection", "utils")
 HOMES_OF_LEARNERS = ("selection", "datasets", "demo")
 NEVER = ("pandas", "polars", "pyarrow")
-LATE = ("numba", "matplotlib", "narwhals", "typer", "tqdm", "entmax")
+LATE = ("numba", "matplotlib", "skimage", "narwhals", "typer", "tqdm", "entmax")
 
 
 def imports(source, is_late=False):
