@@ -105,6 +105,15 @@ FACTS = {
         has("729 vote patterns", "sum to 1.000000"),
         close_estimates(r"form ([\d.]+), listed ([\d.]+)", 1e-6),
     ],
+    "math/structural_similarity.py": [
+        lambda text: len(set(numbers(r"error ([\d.]+)", text))) == 1,
+        rising(r"similarity ([\d.]+)"),
+        has("unchanged: structural similarity 1.000"),
+    ],
+    "math/unitary_scaling.py": [
+        has("from 0 to 16", "from 0 to 1\n", "becomes [[0. 0. 0.]]"),
+        rising(r"up to ([\d.]+)"),
+    ],
     "models/contexts.py": [
         lambda text: (
             (found := numbers(r"right on ([\d.]+) .* sure of ([\d.]+)", text))
@@ -175,6 +184,11 @@ FACTS = {
     "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
     "visual/convergence.py": [
         has("'free energy of the data', 'accuracy'", "saved convergence.png")
+    ],
+    "visual/tensor_picture.py": [
+        has(
+            "to the file 0.0000", "(176, 212) pixels", "['colours.png', 'digit.png', 'digits.png']"
+        )
     ],
     "visual/skills_with_doubt.py": [
         lambda text: numbers(r"(\d+) of 20 true accuracies", text)[0] >= 17,

@@ -19,6 +19,8 @@ _KNOWN = {
     "log_likelihood": ("log-likelihood", "nats a sample"),
     "free_energy": ("free energy of the data", "nats a sample"),
     "free_energy_gap": ("free energy, data minus chains", "nats a sample"),
+    "pseudo_likelihood": ("pseudo-likelihood", "nats a sample"),
+    "reconstruction_error": ("reconstruction error", "squared, a sample"),
     "accuracy": ("accuracy", "fraction"),
     "acceptance": ("accepted moves", "fraction"),
 }
