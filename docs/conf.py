@@ -53,7 +53,7 @@ def reexports(package):
     return [(name, f"{home}.{name}") for name, home in homes.items() if home != package.__name__]
 
 
-packages = [info.name for info in pkgutil.iter_modules(deem.__path__, "deem.") if info.ispkg]
+packages = [info.name for info in pkgutil.walk_packages(deem.__path__, "deem.") if info.ispkg]
 autosummary_context = {
     "reexports": {name: reexports(importlib.import_module(name)) for name in ("deem", *packages)}
 }

@@ -28,21 +28,48 @@ def partial_states(n_sites, n_categories):
     return torch.from_numpy(rows[codes])
 
 
+def real_nodes(n_units, spread=9.0, n_nodes=41):
+    """Nodes (n_nodes ** n_units, n_units) of the trapezoid rule, and their log-weights.
+
+    For smooth densities that vanish at the ends the rule is exact up to rounding.
+    """
+    line = torch.linspace(-spread, spread, n_nodes, dtype=torch.float64)
+    nodes = torch.cartesian_prod(*[line] * n_units).reshape(-1, n_units)
+    return nodes, torch.full((len(nodes),), n_units * np.log(2 * spread / (n_nodes - 1)))
+
+
+def interval_nodes(n_units, low, high, n_nodes=60):
+    """Nodes and log-weights of the Gauss-Legendre rule on [low, high], for each unit."""
+    x, w = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(n_nodes))
+    x, log_w = low + (high - low) * (x + 1) / 2, (w * (high - low) / 2).log()
+    nodes = torch.cartesian_prod(*[x] * n_units).reshape(-1, n_units)
+    weights = torch.cartesian_prod(*[log_w] * n_units).reshape(-1, n_units).sum(1)
+    return nodes, weights
+
+
 class Exact:
     """Probabilities of all visible and hidden states, differentiable by the parameters.
 
+    Of real units the states are the nodes of a quadrature rule, and their log-weights turn
+    densities into the masses of the nodes.
+
     Attributes
     ----------
-    log_joint : (V, H) log p(v, h)
+    log_joint : (V, H) log p(v, h), with the weights of the nodes
     log_z : scalar
     """
 
-    def __init__(self, model, v, h):
+    def __init__(self, model, v, h, log_weight_v=0.0, log_weight_h=0.0):
         self.v, self.h = (x.to(next(model.parameters())) for x in (v, h))
         n_v, n_h = len(v), len(h)
+        weights = (log_weight_v, n_v), (log_weight_h, n_h)
+        self.log_weight_v, self.log_weight_h = (
+            torch.as_tensor(w).to(self.v).expand(n) for w, n in weights
+        )
         pairs_v = self.v.repeat_interleave(n_h, 0)
         pairs_h = self.h.repeat(n_v, *[1] * (h.dim() - 1))
         scores = -model.energy(pairs_v, pairs_h).reshape(n_v, n_h)
+        scores = scores + self.log_weight_v[:, None] + self.log_weight_h
         self.log_z = scores.flatten().logsumexp(0)
         self.log_joint = scores - self.log_z
 
@@ -56,13 +83,18 @@ class Exact:
 
     @property
     def log_h_given_v(self):
-        """(V, H)"""
+        """(V, H), with the weights of the nodes of h"""
         return self.log_joint - self.log_v[:, None]
 
     @property
     def log_v_given_h(self):
-        """(V, H)"""
+        """(V, H), with the weights of the nodes of v"""
         return self.log_joint - self.log_h
+
+    @property
+    def log_density_v(self):
+        """(V,): log p(v), without the weights of the nodes."""
+        return self.log_v - self.log_weight_v
 
     def log_joint_of_partial(self, partial):
         """(n, H): log p(observed sites, h) of rows with missing sites, by summing over them."""

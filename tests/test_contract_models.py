@@ -7,6 +7,7 @@ import torch
 from exact import gradient, jacobian, nll, partial_states
 from tiny import (
     TINY_MODELS,
+    TINY_ZOO,
     any_model,
     bipartite,
     has_partition,
@@ -17,8 +18,9 @@ from tiny import (
 
 from deem.core.dataset import Dataset
 from deem.core.model import Model
+from deem.core.solvers import ExactGradient
 from deem.math.random import as_generator
-from deem.models import MODELS
+from deem.models import MODELS, ZOO
 from deem.utils.exception import ModelFileError, NonFiniteError
 
 
@@ -28,7 +30,8 @@ def parameters_of(model):
 
 def test_every_registered_model_has_a_tiny_configuration():
     assert set(MODELS.values()) == {tiny.cls for tiny in TINY_MODELS}
-    assert all(name == cls.__name__ for name, cls in MODELS.items())
+    assert set(ZOO.values()) == {tiny.cls for tiny in TINY_ZOO}
+    assert all(name == cls.__name__ for name, cls in {**MODELS, **ZOO}.items())
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def exact(tiny, model):
 
 @select(latent)
 def test_free_energy_sums_the_energy_over_hidden_states(exact, model, close):
-    close(-model.free_energy(exact.v), exact.log_v + exact.log_z)
+    close(-model.free_energy(exact.v), exact.log_density_v + exact.log_z)
 
 
 @select(has_partition)
@@ -53,14 +56,15 @@ def test_log_partition_sums_over_all_states(exact, model, close):
 
 @select(has_partition)
 def test_probabilities_sum_to_one(exact, model, close):
-    close(model.score_samples(exact.v).exp().sum(), 1.0)
+    close((model.score_samples(exact.v) + exact.log_weight_v).exp().sum(), 1.0)
 
 
 @select(latent)
 def test_p_h_is_the_exact_conditional(exact, model, close):
     for j, state in enumerate(exact.h):
         same = state.expand(len(exact.v), *state.shape)
-        close(model.p_h(exact.v).log_prob(same), exact.log_h_given_v[:, j])
+        expected = exact.log_h_given_v[:, j] - exact.log_weight_h[j]
+        close(model.p_h(exact.v).log_prob(same), expected)
 
 
 @select(latent)
@@ -73,7 +77,8 @@ def test_forward_is_the_exact_mean(exact, model, close):
 def test_p_v_is_the_exact_conditional(exact, model, close):
     for i, state in enumerate(exact.v):
         same = state.expand(len(exact.h), *state.shape)
-        close(model.p_v(exact.h).log_prob(same), exact.log_v_given_h[i])
+        expected = exact.log_v_given_h[i] - exact.log_weight_v[i]
+        close(model.p_v(exact.h).log_prob(same), expected)
 
 
 @select(bipartite)
@@ -123,13 +128,31 @@ def test_loss_with_exact_negative_phase_has_the_gradient_of_the_nll(
     close(gradient(loss, model), gradient(nll(exact, v), model))
 
 
+@select(latent)
+def test_contrast_adds_the_gradient_of_the_difference(tiny, model, dtype, device, close):
+    v, chains = (tiny.data(n, n, dtype, device) for n in (7, 9))
+    generator = torch.Generator().manual_seed(0)
+    weights, others = (torch.rand(n, generator=generator).to(v) for n in (7, 9))
+    for shares in ((None, None), (weights / weights.sum(), others / others.sum())):
+        means = [
+            f.mean() if w is None else (f * w).sum()
+            for f, w in zip(map(model.free_energy, (v, chains)), shares, strict=True)
+        ]
+        expected = gradient(means[0] - means[1], model)
+        model.zero_grad()
+        found = model.contrast(v, chains, *shares)
+        close(found[0], model.free_energy(v))
+        close(found[1], model.free_energy(chains))
+        close(torch.cat([p.grad.flatten() for p in model.parameters()]), expected)
+
+
 @select(has_partition)
 def test_log_likelihood_has_the_gradient_of_the_enumerated_one(
     tiny, exact, model, dtype, device, close
 ):
     v = tiny.data(50, dtype=dtype, device=device)
     ours = model.log_likelihood(Dataset(v))
-    close(ours, exact.log_v[exact.index(v)])
+    close(ours, exact.log_density_v[exact.index(v)])
     close(gradient(ours.mean(), model), gradient(-nll(exact, v), model))
 
 
@@ -150,7 +173,8 @@ def test_training_lowers_the_exact_nll(tiny, seed, dtype, device):
     v = tiny.data(400, dtype=dtype, device=device)
     model = tiny.build(seed, dtype, device)
     before = nll(tiny.exact(model), v)
-    model.fit(v, epochs=30, random_state=0)
+    solver = ExactGradient() if tiny in TINY_ZOO else None
+    model.fit(v, epochs=30, solver=solver, random_state=0)
     assert nll(tiny.exact(model), v) < before - 0.1
     assert len(model.history["objective"]) == model.history.n_epochs
 
@@ -208,7 +232,7 @@ def test_saved_model_comes_back_bit_for_bit(tiny, model, dtype, device, tmp_path
 @select(any_model)
 def test_a_file_of_another_class_is_refused(tiny, model, tmp_path):
     model.save(tmp_path / "model")
-    other = next(cls for cls in MODELS.values() if cls is not tiny.cls)
+    other = MODELS["SoftIRBM" if tiny.cls is MODELS["BinaryIRBM"] else "BinaryIRBM"]
     with pytest.raises(
         ModelFileError, match=f"holds a {tiny.cls.__name__}, expected a {other.__name__}"
     ):

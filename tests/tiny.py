@@ -12,6 +12,7 @@ from deem.core.model import BipartiteModel, LatentModel, Model
 from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import ContrastiveDivergence
 from deem.models import (
+    RBM,
     BinaryIRBM,
     ContextIRBM,
     DifficultyIRBM,
@@ -37,10 +38,14 @@ class TinyModel:
     class_of_hidden: Callable = field(default=lambda h: h.flatten(1)[:, 0].long())
     # Models of few parameters need larger ones to be far from each other.
     spread: float = 1.0
+    # Log-weights where the states are nodes of a quadrature rule.
+    log_weight_visible: torch.Tensor | float = 0.0
+    log_weight_hidden: torch.Tensor | float = 0.0
 
     @property
     def name(self):
-        return f"{self.cls.__name__}-{self.arguments.get('hidden_dim', 1)}"
+        arguments = self.arguments
+        return f"{self.cls.__name__}-{arguments.get('hidden_dim', arguments.get('n_hidden', 1))}"
 
     def build(self, seed=0, dtype=torch.float64, device="cpu", scale=1.0):
         """Model with normal parameters."""
@@ -53,7 +58,8 @@ class TinyModel:
         return model
 
     def exact(self, model):
-        return Exact(model, self.visible, self.hidden)
+        weights = self.log_weight_visible, self.log_weight_hidden
+        return Exact(model, self.visible, self.hidden, *weights)
 
     def solver(self, learning_rate=0.01, steps=1):
         """Contrastive divergence by the Gibbs sweep, or by a kernel where there is none."""
@@ -145,6 +151,17 @@ TINY_MODELS = [
     _multinomial(4, 3, 2, widths=[3, 2], activation="entmax", rank=2),
 ]
 
+
+def _bits(cls, n_visible, n_hidden, **arguments):
+    """A zoo model of binary units."""
+    arguments = {"n_visible": n_visible, "n_hidden": n_hidden, **arguments}
+    return TinyModel(cls, arguments, bit_states(n_visible), bit_states(n_hidden))
+
+
+TINY_ZOO = [
+    *(_bits(RBM, 5, 2), _bits(RBM, 6, 2, temperature=2.0)),
+]
+
 TINY_SAMPLERS = {
     **{cls.__name__: cls for cls in (Gibbs, GibbsWithGradients, DiscreteLangevin)},
     "ParallelTempering": partial(ParallelTempering, temperatures=(1.0, 2.0, 4.0)),
@@ -153,7 +170,9 @@ TINY_SAMPLERS = {
 
 def select(promise):
     """Parametrise a test over the tiny models that promise something."""
-    chosen = [pytest.param(tiny, id=tiny.name) for tiny in TINY_MODELS if promise(tiny.cls)]
+    chosen = [
+        pytest.param(tiny, id=tiny.name) for tiny in [*TINY_MODELS, *TINY_ZOO] if promise(tiny.cls)
+    ]
     return pytest.mark.parametrize("tiny", chosen)
 
 

@@ -1,7 +1,6 @@
 """The contract a researcher subclasses: Model, LatentModel, BipartiteModel."""
 
-import inspect
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from deem.core.dataset import Dataset
-from deem.core.history import History
-from deem.core.persistence import read_file, write_file
-from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
+from deem.core.module import Module
+from deem.core.solvers import ContrastiveDivergence, Solver, as_visible, weighted_mean
 from deem.core.training import Callback, ProgressBar, train
 from deem.core.votes import Votes
 from deem.math.random import as_generator, draw
-from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
+from deem.utils.exception import ArgumentError, IntractableError
 
 __all__ = ["BipartiteModel", "LatentModel", "Model", "evaluating"]
 
@@ -27,29 +25,20 @@ _BATCH = 4096
 AnyModel = TypeVar("AnyModel", bound="Model")
 
 
-class Model(nn.Module, ABC):
+class Model(Module):
     """An energy-based model over visible configurations.
 
     You write ``free_energy``. You inherit ``fit`` with its ``history``, ``score_samples`` where
     ``log_partition`` is known, ``save`` and ``load``, ``device`` and ``dtype``; every sampler that
     needs only the free energy or its gradient works at once.
 
-    Constructor arguments are kept as attributes of the same names, which is how ``save`` finds
-    them again.
-
     Attributes
     ----------
-    history : History
-        One entry an epoch of the last ``fit``.
     supports_missing : bool
         Whether an all-zero row of a one-hot site is marginalised as a missing vote.
     """
 
     supports_missing: bool = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.history = History()
 
     @abstractmethod
     def free_energy(self, v: Tensor) -> Tensor:
@@ -114,8 +103,71 @@ class Model(nn.Module, ABC):
         """Groups of parameters for a torch optimizer, each with its learning rate."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
-    def redraw(self, generator: torch.Generator) -> None:
-        """Draw anew what is random in the model itself, held fixed in both phases of an update."""
+    def check_data(self, data: Dataset) -> None:
+        """Raise, or warn, if data do not suit the model; training calls it before it starts."""
+
+    def redraw(self, v: Tensor, generator: torch.Generator) -> None:
+        """Draw anew what is random in the model itself, held fixed in both phases of an update.
+
+        Parameters
+        ----------
+        v : (batch, ...)
+            The data of the update.
+        generator : torch.Generator
+            On the model's device.
+        """
+
+    def contrast(
+        self,
+        v: Tensor,
+        chains: Tensor,
+        weights: Tensor | None = None,
+        chain_weights: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        r"""Add the gradient of an update to those of the parameters.
+
+        .. math:: \nabla_\theta \Big(\sum_i w_i F(v_i) - \sum_c u_c F(v_c)\Big)
+
+        Models that know it in closed form override the automatic differentiation.
+
+        Parameters
+        ----------
+        v, chains : (batch, ...), (n_chains, ...)
+            Visible configurations of data and chains.
+        weights, chain_weights : (batch,), (n_chains,), optional
+            Summing to one; None weighs all alike.
+
+        Returns
+        -------
+        (batch,), (n_chains,)
+            Free energies in nats, detached.
+        """
+        with torch.enable_grad():
+            free_energy = self.free_energy(torch.cat([v, chains]))
+            positive, negative = free_energy.split([len(v), len(chains)])
+            (weighted_mean(positive, weights) - weighted_mean(negative, chain_weights)).backward()
+        return positive.detach(), negative.detach()
+
+    def monitor(
+        self, v: Tensor, chains: Tensor | None, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """What training records of each sample of a batch besides its free energy.
+
+        Parameters
+        ----------
+        v : (batch, ...)
+            Visible configurations of the data.
+        chains : (batch, ...), optional
+            Where the chains that started there ended; None for persistent ones.
+        generator : torch.Generator
+            On the model's device.
+
+        Returns
+        -------
+        dict of (batch,) Tensor
+            By the name of the series in the history.
+        """
+        return {}
 
     def configurations(self, v: Tensor, generator: torch.Generator) -> Tensor:
         """Visible configurations that stand for data (batch, ...) in one update."""
@@ -201,67 +253,6 @@ class Model(nn.Module, ABC):
         )
         return self
 
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating-point type of the parameters."""
-        return next(self.parameters()).dtype
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild a model of the same shape."""
-        names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name != "self"}
-
-    def extra_repr(self) -> str:
-        """Constructor arguments, for ``repr``."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.config().items())
-
-    def to_content(self) -> dict[str, Any]:
-        """Everything ``save`` writes, as nested plain values and tensors."""
-        return {
-            "arguments": self.config(),
-            "state": dict(self.state_dict()),
-            "history": self.history.to_dict(),
-        }
-
-    @classmethod
-    def from_content(cls: type[AnyModel], content: dict[str, Any]) -> AnyModel:
-        """Inverse of `to_content`."""
-        model = cls(**content["arguments"])
-        floating = [x.dtype for x in content["state"].values() if x.is_floating_point()]
-        model.to(floating[0]).load_state_dict(content["state"])
-        model.history = History.from_dict(content["history"])
-        return model
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to one file: class, arguments, parameters and history."""
-        write_file(path, type(self).__name__, self.to_content())
-
-    @classmethod
-    def load(cls: type[AnyModel], path: str | Path) -> AnyModel:
-        """Read a model of this class, or of an imported subclass, that ``save`` wrote.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, foreign, or holds a model of another class.
-        """
-        kind, content = read_file(path)
-        for found in _concrete_classes(cls):
-            if found.__name__ == kind:
-                try:
-                    return found.from_content(content)
-                except (LookupError, TypeError, RuntimeError) as error:
-                    raise ModelFileError(
-                        f"'{path}' does not fit {kind} ({error}); "
-                        "load it with the version of the class that wrote it."
-                    ) from error
-        raise ModelFileError(f"'{path}' holds a {kind}, expected a {cls.__name__}.")
-
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
@@ -272,11 +263,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(mode)
-
-
-def _concrete_classes(cls: type[AnyModel]) -> list[type[AnyModel]]:
-    below = [found for child in cls.__subclasses__() for found in _concrete_classes(child)]
-    return below if inspect.isabstract(cls) else [cls, *below]
 
 
 class LatentModel(Model):

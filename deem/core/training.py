@@ -247,6 +247,7 @@ def train(
     if epochs < 0:
         raise ArgumentError(f"epochs={epochs}; it must be at least 0.")
     _check_data(data)
+    model.check_data(data)
     batch_size = None if solver.full_batch else batch_size
     history = History(_settings(solver, epochs, batch_size))
     training = Training(model, solver, data, history, generator, epochs)
@@ -261,6 +262,8 @@ def train(
         _run_epochs(training, batch_size, callbacks)
         solver.finish(training.history)
     finally:
+        # What was drawn for the last update ends with it.
+        model.eval()
         model.train(was_training)
         _end(training, started)
     return training.history

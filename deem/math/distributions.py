@@ -1,5 +1,7 @@
 """Distributions that torch does not have, and distributions at a temperature."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.distributions import (
@@ -14,7 +16,7 @@ from torch.distributions import (
 from deem.math.random import draw
 from deem.utils.exception import ArgumentError
 
-__all__ = ["JointStates", "tempered"]
+__all__ = ["JointStates", "RectifiedNormal", "TruncatedExponential", "tempered"]
 
 
 class JointStates(Distribution):
@@ -57,6 +59,116 @@ class JointStates(Distribution):
             -len(self.event_shape)
         )
         return self.log_probs.masked_fill(~same.all(-1), -torch.inf).logsumexp(-1)
+
+
+class TruncatedExponential(Distribution):
+    r"""Density proportional to :math:`e^{x s}` on [0, 1].
+
+    Parameters
+    ----------
+    field : (batch, ...)
+        x, any sign.
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, field: Tensor):
+        self.field = field
+        super().__init__(field.shape, validate_args=False)
+
+    @property
+    def log_normaliser(self) -> Tensor:
+        """Logarithm of the integral of :math:`e^{x s}`, elementwise."""
+        x, small = self._apart()
+        # Symmetric form: expm1 of minus the absolute value cannot overflow.
+        size = x.abs()
+        exact = x.clamp(min=0) + (-torch.expm1(-size) / size).log()
+        series = self.field / 2 + self.field.square() / 24
+        return torch.where(small, series, exact)
+
+    @property
+    def mean(self) -> Tensor:
+        """In (0, 1), elementwise."""
+        x, small = self._apart()
+        exact = -1 / torch.expm1(-x) - 1 / x
+        return torch.where(small, 0.5 + self.field / 12, exact)
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """One draw of each, by the inverse of the distribution function."""
+        x, small = (t.detach() for t in self._apart())
+        u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        # From the end that the density is high at.
+        size = x.abs()
+        below = -torch.log1p(u * torch.expm1(-size)) / size
+        s = torch.where(x > 0, 1 - below, below)
+        return torch.where(small, u, s).clamp(0, 1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-density in nats, elementwise."""
+        inside = (value >= 0) & (value <= 1)
+        return torch.where(inside, self.field * value - self.log_normaliser, -torch.inf)
+
+    def tempered(self, temperature: float) -> "TruncatedExponential":
+        """The field over the temperature."""
+        return TruncatedExponential(self.field / temperature)
+
+    def _apart(self) -> tuple[Tensor, Tensor]:
+        """Fields away from 0, where the closed forms are 0 / 0, and which ones were near it."""
+        small = self.field.abs() < _SMALL[self.field.dtype]
+        return torch.where(small, torch.ones_like(self.field), self.field), small
+
+
+_SMALL = {torch.float64: 1e-3, torch.float32: 3e-2}
+"""Below it two terms of the series are nearer than the closed form."""
+
+
+class RectifiedNormal(Distribution):
+    r"""Normal distribution of variance 1, cut at 0: density :math:`\propto e^{x s - s^2 / 2}`.
+
+    Parameters
+    ----------
+    field : (batch, ...)
+        x, where the uncut distribution has its mean.
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, field: Tensor):
+        self.field = field
+        super().__init__(field.shape, validate_args=False)
+
+    @property
+    def log_normaliser(self) -> Tensor:
+        r"""Logarithm of the integral of :math:`e^{x s - s^2 / 2}` over s >= 0, elementwise."""
+        x = self.field
+        # erfcx keeps what x^2 / 2 and the logarithm of a tiny tail would cancel.
+        below = x.clamp(max=0)
+        tail = (torch.special.erfcx(-below / 2**0.5) / 2).log()
+        above = x.clamp(min=0)
+        bulk = above.square() / 2 + torch.special.log_ndtr(above)
+        return torch.where(x < 0, tail, bulk) + math.log(2 * math.pi) / 2
+
+    @property
+    def mean(self) -> Tensor:
+        """Above 0, elementwise."""
+        return self.field + (-self.log_normaliser).exp()
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """One draw of each, by the inverse of the distribution function."""
+        x = self.field.detach().double()
+        u = torch.rand(x.shape, generator=generator, dtype=torch.float64, device=x.device)
+        # The upper tail P(s > t) = u P(s > 0), in the half where it keeps its digits.
+        share = u * torch.special.ndtr(x)
+        centred = -torch.special.ndtri(share.clamp(min=1e-300))
+        # Further out the tail of a normal density is that of its own logarithm.
+        log = -2 * u.clamp(min=1e-300).log()
+        far = log / (x.abs() + (x.square() + log).sqrt())
+        return torch.where(x > -35, centred + x, far).clamp(min=0).to(self.field)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-density in nats, elementwise."""
+        density = self.field * value - value.square() / 2 - self.log_normaliser
+        return torch.where(value >= 0, density, -torch.inf)
 
 
 def tempered(distribution: Distribution, temperature: float) -> Distribution:

@@ -1,6 +1,7 @@
 """Published models, one a file, and the one dictionary of their names."""
 
 from deem.core.model import Model
+from deem.models.binary.rbm import RBM
 from deem.models.context import ContextIRBM
 from deem.models.difficulty import DifficultyIRBM
 from deem.models.group import GroupIRBM
@@ -13,6 +14,8 @@ from deem.models.tempered import TemperedIRBM
 
 __all__ = [
     "MODELS",
+    "RBM",
+    "ZOO",
     "BinaryIRBM",
     "ContextIRBM",
     "DifficultyIRBM",
@@ -37,4 +40,9 @@ MODELS: dict[str, type[Model]] = {
     "MultinomialIRBM": MultinomialIRBM,
     "StackedIRBM": StackedIRBM,
 }
-"""Models by name, for the estimator, for files and for the contract tests."""
+"""Consensus models by name, for the estimator, for files and for the contract tests."""
+
+ZOO: dict[str, type[Model]] = {
+    "RBM": RBM,
+}
+"""Models of other data by name, for stacks, for transformers and for the contract tests."""

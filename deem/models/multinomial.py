@@ -193,7 +193,7 @@ class MultinomialIRBM(StartsFromVotes):
     def _encode_exactly(self, v: Tensor) -> Tensor:
         return self.encode(v.to(self.weight)).double().cpu()
 
-    def redraw(self, generator: torch.Generator) -> None:
+    def redraw(self, v: Tensor, generator: torch.Generator) -> None:
         if self.one_hot:
             for layer in _layers(self):
                 layer.redraw(generator)

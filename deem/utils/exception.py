@@ -31,6 +31,7 @@ __all__ = [
     "MonitorLabelWarning",
     "NonFiniteError",
     "NotConvergedWarning",
+    "OutsideUnitIntervalWarning",
     "OverruledVotesWarning",
     "RestartsDisagreeWarning",
     "ShapeError",
@@ -164,6 +165,10 @@ class IgnoredClassifierWarning(DeemWarning):
 
 class MergedClassesWarning(DeemWarning):
     """The votes do not tell some classes apart."""
+
+
+class OutsideUnitIntervalWarning(DeemWarning):
+    """Units that live in [0, 1] got other values."""
 
 
 class OverruledVotesWarning(DeemWarning):

@@ -1,0 +1,297 @@
+"""Models with one layer of visible and one of hidden units, of any kinds, dense or not."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from deem.core.dataset import Dataset
+from deem.core.model import BipartiteModel
+from deem.core.solvers import ContrastiveDivergence, Solver
+from deem.core.votes import Votes
+from deem.math.random import as_generator
+from deem.math.units import Binary, Units
+from deem.utils.exception import (
+    ArgumentError,
+    IntractableError,
+    OutsideUnitIntervalWarning,
+    ShapeError,
+)
+from deem.utils.warning import warn
+
+__all__ = ["DenseHarmonium", "Harmonium", "check_sizes"]
+
+MAX_LISTED_UNITS = 20
+"""Binary units whose joint states are still listed for the exact log-partition."""
+
+_STATES = 2**16
+"""Numbers of units times states that are looked at in one go, over 64."""
+
+
+class Harmonium(BipartiteModel):
+    r"""Exponential family harmonium: kinds of units, and fields between them.
+
+    .. math:: E(v, h) = c_v(v) - a^\top v + c_h(h) - h^\top x(v), \qquad
+        F(v) = c_v(v) - a^\top v - \sum_j A_h(x_j(v))
+
+    The units are objects of `deem.math.units`, which know their own cost c, log-sum A and
+    conditional; so energy, free energy and draws cannot come apart. You write ``hidden_field``,
+    ``visible_field`` and ``visible_energy``.
+
+    Attributes
+    ----------
+    visible_units, hidden_units : Units
+        Kinds of the units.
+    visible_shape, hidden_shape : tuple of int
+        Of one configuration.
+    """
+
+    visible_units: Units = Binary()
+    hidden_units: Units = Binary()
+    visible_shape: tuple[int, ...]
+    hidden_shape: tuple[int, ...]
+    default_learning_rate: float = 0.1
+
+    @abstractmethod
+    def hidden_field(self, v: Tensor) -> Tensor:
+        """Field x of the hidden units, (batch, ...): their bias and what v adds."""
+
+    @abstractmethod
+    def visible_field(self, h: Tensor) -> Tensor:
+        """Field of the visible units, (batch, ...): their bias and what h adds."""
+
+    @abstractmethod
+    def visible_energy(self, v: Tensor) -> Tensor:
+        """Energy of visible units by themselves, (batch,): cost minus bias, in nats."""
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        own = self.hidden_units.cost(h) - h * self.hidden_field(v)
+        return self.visible_energy(v) + own.flatten(1).sum(1)
+
+    def free_energy(self, v: Tensor) -> Tensor:
+        return self.visible_energy(v) - self.hidden_log_sum(self.hidden_field(v))
+
+    def hidden_log_sum(self, field: Tensor) -> Tensor:
+        """Log-sum (batch,) over all hidden states, given the fields of the units."""
+        return self.hidden_units.log_sum(field).flatten(1).sum(1)
+
+    def visible_log_sum(self, field: Tensor) -> Tensor:
+        """Log-sum (batch,) over all visible states, given the fields of the units."""
+        return self.visible_units.log_sum(field).flatten(1).sum(1)
+
+    def p_h(self, v: Tensor) -> Distribution:
+        given = self.hidden_units.given(self.hidden_field(v))
+        return Independent(given, len(self.hidden_shape), validate_args=False)
+
+    def p_v(self, h: Tensor) -> Distribution:
+        given = self.visible_units.given(self.visible_field(h))
+        return Independent(given, len(self.visible_shape), validate_args=False)
+
+    def default_solver(self, learning_rate: float | None = None) -> Solver:
+        """CD-1 with the learning rate of the class."""
+        return ContrastiveDivergence(learning_rate=learning_rate or self.default_learning_rate)
+
+    @torch.no_grad()
+    def monitor(
+        self, v: Tensor, chains: Tensor | None, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Squared distance of each sample (summed over its units) to the end of its chain."""
+        if chains is None:
+            return {}
+        return {"reconstruction_error": (v - chains).flatten(1).square().sum(1)}
+
+    def check_data(self, data: Dataset) -> None:
+        """Check shape, finiteness and range of the data.
+
+        Raises
+        ------
+        ShapeError
+            If a sample does not have ``visible_shape``.
+        ArgumentError
+            If a value is NaN or infinite.
+
+        Warns
+        -----
+        OutsideUnitIntervalWarning
+            If units that live in [0, 1] get other values.
+        """
+        v = data.data
+        found = None if isinstance(v, Votes) else tuple(v.shape[1:])
+        if isinstance(v, Votes) or found != self.visible_shape:
+            raise ShapeError(
+                f"data has samples of shape {found or 'votes'}, but the visible units of "
+                f"{type(self).__name__} have shape {self.visible_shape}; reshape the data, or "
+                "build the model for their size."
+            )
+        lowest, highest = self.visible_units.bounds
+        smallest, largest = (float(x) for x in v.aminmax())
+        if not (math.isfinite(smallest) and math.isfinite(largest)):
+            bad = int((~v.isfinite()).flatten(1).any(1).sum())
+            raise ArgumentError(
+                f"data holds NaN or infinity in {bad} of {len(v)} samples; drop or fill them."
+            )
+        if smallest < lowest or largest > highest:
+            warn(
+                f"data lie in [{smallest:g}, {largest:g}], but the visible units of "
+                f"{type(self).__name__} in [{lowest:g}, {highest:g}]; scale them, for example "
+                "data / 255 for pixels, or use real units such as GaussianRBM.",
+                OutsideUnitIntervalWarning,
+            )
+
+
+class DenseHarmonium(Harmonium):
+    r"""A harmonium in which every visible unit is connected with every hidden one.
+
+    .. math:: x(v) = (b + v W) / T, \qquad E(v, h) = \big(c_v(v) - a^\top v + c_h(h) - b^\top h
+        - v W h\big) / T
+
+    The temperature stands in energy, draws and gradient alike: the model at T is that at 1 with
+    all parameters divided by T.
+
+    Attributes
+    ----------
+    weight : (n_visible, n_hidden) Parameter
+        W.
+    visible_bias : (n_visible,) Parameter
+        a.
+    hidden_bias : (n_hidden,) Parameter
+        b.
+    """
+
+    def __init__(
+        self, n_visible: int, n_hidden: int, temperature: float = 1.0, random_state: int = 0
+    ):
+        super().__init__()
+        check_sizes(n_visible=n_visible, n_hidden=n_hidden)
+        if not temperature > 0:
+            raise ArgumentError(f"temperature={temperature}; it must be above 0.")
+        self.n_visible = n_visible
+        self.n_hidden = n_hidden
+        self.temperature = temperature
+        self.random_state = random_state
+        self.visible_shape, self.hidden_shape = (n_visible,), (n_hidden,)
+        self.weight = nn.Parameter(torch.empty(n_visible, n_hidden))
+        self.visible_bias = nn.Parameter(torch.empty(n_visible))
+        self.hidden_bias = nn.Parameter(torch.empty(n_hidden))
+        self.reset(random_state)
+
+    @torch.no_grad()
+    def reset(self, random_state: object = None) -> None:
+        """Draw the weights from N(0, 0.01^2) and set the biases to 0, as before any training.
+
+        Parameters
+        ----------
+        random_state : None, int, numpy or torch generator
+            Source of the draws.
+        """
+        self.weight.normal_(0, 0.01, generator=as_generator(random_state, self.device))
+        self.visible_bias.zero_()
+        self.hidden_bias.zero_()
+
+    def hidden_field(self, v: Tensor) -> Tensor:
+        scale = 1 / self.temperature
+        return torch.addmm(self.hidden_bias, self.code(v), self.weight, beta=scale, alpha=scale)
+
+    def visible_field(self, h: Tensor) -> Tensor:
+        scale = 1 / self.temperature
+        return torch.addmm(self.visible_bias, h, self.weight.t(), beta=scale, alpha=scale)
+
+    def visible_energy(self, v: Tensor) -> Tensor:
+        code = self.code(v)
+        own = code @ self.visible_bias
+        if self.visible_units.has_cost:
+            return self.visible_units.cost(code).sum(1) - own / self.temperature
+        return -own / self.temperature
+
+    def code(self, v: Tensor) -> Tensor:
+        """What the weights see of visible units: themselves."""
+        return v
+
+    @torch.no_grad()
+    def contrast(
+        self,
+        v: Tensor,
+        chains: Tensor,
+        weights: Tensor | None = None,
+        chain_weights: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The closed form: minus the means of units and of their products, data minus chains."""
+        both = torch.cat([v, chains])
+        code, field = self.code(both), self.hidden_field(both)
+        signs = torch.cat([_shares(v, weights), -_shares(chains, chain_weights)])
+        signed = self.hidden_units.mean(field) * (signs / -self.temperature).unsqueeze(1)
+        _add_gradient(self.weight, code.t() @ signed)
+        _add_gradient(self.hidden_bias, signed.sum(0))
+        _add_gradient(self.visible_bias, (signs / -self.temperature) @ code)
+        free_energy = self.visible_energy(both) - self.hidden_log_sum(field)
+        return free_energy[: len(v)], free_energy[len(v) :]
+
+    def unit_means(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Means over a batch of what the weights see, (n_visible,), and of hidden units."""
+        return self.code(v).mean(0), self.hidden_units.mean(self.hidden_field(v)).mean(0)
+
+    @torch.no_grad()
+    def centre_gradient(self, visible_offset: Tensor, hidden_offset: Tensor) -> None:
+        """Turn the gradients held into those of centred units, see `Centring`."""
+        w, a, b = (p.grad for p in (self.weight, self.visible_bias, self.hidden_bias))
+        assert w is not None  # noqa: S101
+        assert a is not None  # noqa: S101
+        assert b is not None  # noqa: S101
+        w.addr_(visible_offset, b, alpha=-1).addr_(a, hidden_offset, alpha=-1)
+        a.sub_(w @ hidden_offset)
+        b.sub_(visible_offset @ w)
+
+    def log_partition(self) -> Tensor:
+        """Exact log-partition where the smaller layer of binary units has at most 20.
+
+        Raises
+        ------
+        IntractableError
+            If neither layer can be listed.
+        """
+        sides: list[tuple[int, Callable[[Tensor], Tensor]]] = []
+        if self.hidden_units.is_binary:
+            sides.append((self.n_hidden, self._scores_of_hidden))
+        if self.visible_units.is_binary:
+            sides.append((self.n_visible, lambda v: -self.free_energy(v)))
+        sides = [side for side in sides if side[0] <= MAX_LISTED_UNITS]
+        if not sides:
+            raise IntractableError(
+                f"{type(self).__name__}({self.n_visible}, {self.n_hidden}) has no layer of at "
+                f"most {MAX_LISTED_UNITS} binary units to sum over; use bracket() of "
+                "deem.samplers.ais."
+            )
+        n_units, scores = min(sides, key=lambda side: side[0])
+        codes = torch.arange(2**n_units, device=self.device)
+        bits = torch.arange(n_units, device=self.device)
+        parts = []
+        for part in codes.split(max(1, 64 * _STATES // max(self.n_visible, self.n_hidden))):
+            parts.append(scores((part.unsqueeze(1) >> bits & 1).to(self.dtype)).logsumexp(0))
+        return torch.stack(parts).logsumexp(0)
+
+    def _scores_of_hidden(self, h: Tensor) -> Tensor:
+        """Log-sum over the visible units of each hidden state (batch, n_hidden)."""
+        return h @ self.hidden_bias / self.temperature + self.visible_log_sum(
+            self.visible_field(h)
+        )
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise `ArgumentError` unless every size is a whole number of at least 1."""
+    for name, value in sizes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ArgumentError(f"{name}={value!r}; expected a whole number of at least 1.")
+
+
+def _shares(v: Tensor, weights: Tensor | None) -> Tensor:
+    return v.new_full((len(v),), 1 / len(v)) if weights is None else weights
+
+
+def _add_gradient(parameter: nn.Parameter, gradient: Tensor) -> None:
+    if parameter.requires_grad:
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
