@@ -185,6 +185,14 @@ FACTS = {
     "visual/convergence.py": [
         has("'free energy of the data', 'accuracy'", "saved convergence.png")
     ],
+    "visual/weight_mosaic.py": [
+        has("(44, 71) pixels", "['weights_shared.png', 'weights_tile.png']"),
+        lambda text: (found := numbers(r"correlation (-?[\d.]+)", text))[0] > 0.3 > found[1] + 0.2,
+    ],
+    "visual/reconstructions.py": [
+        lambda text: (found := numbers(r"error ([\d.]+)", text))[0] > 1.5 * found[1],
+        has("saved ['chains.png', 'reconstructions.png']"),
+    ],
     "visual/tensor_picture.py": [
         has(
             "to the file 0.0000", "(176, 212) pixels", "['colours.png', 'digit.png', 'digits.png']"
