@@ -1,50 +1,17 @@
 """Every example runs without a warning, in one process, and shows what it says."""
 
 import ast
+import importlib
 import re
 import runpy
 import sys
 
 import pytest
+from example_checks import close_estimates, falling, has, numbers, rising
 from pages import ROOT
 
 FOLDER = ROOT / "examples"
 EXAMPLES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py"))
-
-
-def numbers(pattern, text):
-    """All numbers that the groups of a pattern find."""
-    found = [
-        match if isinstance(match, tuple) else (match,) for match in re.findall(pattern, text)
-    ]
-    assert found, f"{pattern!r} is not in the output"
-    return [float(number) for match in found for number in match]
-
-
-def close_estimates(pattern, tolerance):
-    """Whether pairs of an estimated and a true number lie close to each other."""
-
-    def check(text):
-        values = numbers(pattern, text)
-        pairs = zip(values[::2], values[1::2], strict=True)
-        return all(abs(estimated - true) < tolerance for estimated, true in pairs)
-
-    return check
-
-
-def rising(pattern):
-    """Whether the numbers of the output rise."""
-    return lambda text: (found := numbers(pattern, text)) == sorted(found) and found[0] < found[-1]
-
-
-def falling(pattern):
-    """Whether the numbers of the output fall."""
-    return lambda text: rising(pattern)("\n".join(reversed(text.splitlines())))
-
-
-def has(*parts):
-    """Whether the output has these texts."""
-    return lambda text: all(part in text for part in parts)
 
 
 FACTS = {
@@ -208,7 +175,9 @@ FACTS = {
         lambda text: min(found := numbers(r"accuracy ([\d.]+)", text)) == found[0] < found[2],
     ],
 }
-"""What the printed lines of each example must show."""
+for path in sorted((ROOT / "tests").glob("facts_*.py")):
+    FACTS |= importlib.import_module(path.stem).FACTS
+"""What the printed lines of each example must show; families of models keep their own files."""
 
 
 @pytest.fixture
@@ -236,7 +205,7 @@ def test_an_example_shows_what_it_says(name, run, tmp_path):
     written = {path.suffix for path in tmp_path.iterdir()}
     assert written <= {".png", ".deem", ".damaged", ".ckpt"}
     # Where an example takes a folder, it writes there, and elsewhere it writes nothing.
-    assert bool(written) == ("sys.argv" in (FOLDER / name).read_text(encoding="utf-8"))
+    assert bool(written) == ("sys.argv[1]" in (FOLDER / name).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
