@@ -1,6 +1,8 @@
 """Bad input: a named error that says what to do, and an estimator that stays as it was."""
 
+import copy
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -254,9 +256,14 @@ def same(before, after):
     return names and all(after[0][k] is v for k, v in before[0].items()) and before[1] == after[1]
 
 
+@functools.cache
+def fitted_to(name):
+    return DEEM().fit({"VOTES": VOTES, "OTHER": OTHER}[name])
+
+
 @pytest.fixture(params=["new", "fitted"])
 def estimator(request):
-    return DEEM() if request.param == "new" else DEEM().fit(OTHER)
+    return DEEM() if request.param == "new" else copy.deepcopy(fitted_to("OTHER"))
 
 
 def assert_refused(estimator, call, error, text):
@@ -315,7 +322,7 @@ def test_soft_votes_unlike_n_classes(estimator, n_classes):
 @pytest.mark.parametrize(("votes", "error", "text"), AT_PREDICT.values(), ids=AT_PREDICT)
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "transform", "score"])
 def test_bad_votes_at_predict(method, votes, error, text):
-    fitted = DEEM().fit(VOTES)
+    fitted = copy.deepcopy(fitted_to("VOTES"))
     assert_refused(fitted, lambda: getattr(fitted, method)(votes), error, text)
 
 

@@ -1,5 +1,6 @@
 """Deep models and gradient-informed samplers in `DEEM`: parameters, forms of votes, files."""
 
+import functools
 import json
 
 import numpy as np
@@ -282,34 +283,47 @@ ARCHITECTURES = {
     "linear": {"preprocessing_use_softmax": False, "sampler": "gwg"},
     "rank": {"model": "MultinomialIRBM", "model_params": {"rank": 2}, "use_preprocessing": False},
 }
-every_architecture = pytest.mark.parametrize("settings", ARCHITECTURES.values(), ids=ARCHITECTURES)
 
 
-@every_architecture
+@functools.cache
+def fitted_to_gaps(name):
+    """An estimator that no test changes."""
+    return fit(GAPS.votes, **ARCHITECTURES[name])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("votes", [VOTES, GAPS.votes], ids=["complete", "gaps"])
-def test_rows_by_themselves_are_rows_together(settings, votes):
-    fitted = fit(votes, **settings)
+def test_rows_by_themselves_are_rows_together(name, votes):
+    fitted = fitted_to_gaps(name)
     together = fitted.predict_proba(votes)
     alone = np.concatenate([fitted.predict_proba(row[None]) for row in votes[:10]])
     np.testing.assert_allclose(together[:10], alone, atol=1e-5)
-    np.testing.assert_allclose(fitted.probas_, together, atol=1e-6)
-    assert np.array_equal(fitted.predict(votes[::-1])[::-1], fitted.labels_)
+    assert np.array_equal(fitted.predict(votes[::-1])[::-1], together.argmax(1))
+    if votes is GAPS.votes:
+        np.testing.assert_allclose(fitted.probas_, together, atol=1e-6)
+        assert np.array_equal(fitted.labels_, together.argmax(1))
 
 
-@every_architecture
-def test_a_seed_gives_a_result(settings):
-    estimator = DEEM(**DEEP | settings).fit(VOTES)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_seed_gives_a_result(name):
+    first = fitted_to_gaps(name)
+    again = clone(first).fit(GAPS.votes)
+    np.testing.assert_equal(again.history_.to_dict(), first.history_.to_dict())
+    assert np.array_equal(again.probas_, first.probas_)
+    other = clone(first).set_params(random_state=1).fit(GAPS.votes)
+    assert not np.array_equal(other.probas_, first.probas_)
+
+
+def test_a_refit_gives_the_result_of_the_first_fit():
+    estimator = DEEM(**DEEP).fit(VOTES)
     first, history = estimator.probas_, estimator.history_.to_dict()
     np.testing.assert_equal(estimator.fit(VOTES).history_.to_dict(), history)
     assert np.array_equal(estimator.probas_, first)
-    assert np.array_equal(clone(estimator).fit(VOTES).probas_, first)
-    other = clone(estimator).set_params(random_state=1).fit(VOTES)
-    assert not np.array_equal(other.probas_, first)
 
 
-@every_architecture
-def test_files_bring_every_estimator_back(settings, tmp_path):
-    fitted = fit(GAPS.votes, **settings)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_files_bring_every_estimator_back(name, tmp_path):
+    fitted = fitted_to_gaps(name)
     fitted.save(tmp_path / "file")
     for loaded in (load(tmp_path / "file"), DEEM().load(tmp_path / "file")):
         assert repr(loaded.get_params()) == repr(fitted.get_params())

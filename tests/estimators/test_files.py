@@ -1,5 +1,6 @@
 """Saving and loading: nothing is lost, and a bad file changes nothing."""
 
+import copy
 import json
 import struct
 
@@ -311,9 +312,22 @@ DAMAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def fitted():
+    return DEEM(n_classes=4).fit(COMPLETE)
+
+
+@pytest.fixture(scope="module")
+def whole_file(tmp_path_factory):
+    """The bytes of a file as they should be."""
+    path = tmp_path_factory.mktemp("files") / "file"
+    DEEM().fit(VOTES).save(path)
+    return path.read_bytes()
+
+
 @pytest.fixture(params=["new", "fitted"])
-def estimator(request):
-    return DEEM(n_classes=4) if request.param == "new" else DEEM(n_classes=4).fit(COMPLETE)
+def estimator(request, fitted):
+    return DEEM(n_classes=4) if request.param == "new" else copy.deepcopy(fitted)
 
 
 def assert_refused(estimator, path, text):
@@ -327,10 +341,9 @@ def assert_refused(estimator, path, text):
 
 
 @pytest.mark.parametrize(("damage", "text"), DAMAGES.values(), ids=DAMAGES)
-def test_damaged_files(tmp_path, estimator, damage, text):
+def test_damaged_files(tmp_path, estimator, whole_file, damage, text):
     path = tmp_path / "file"
-    DEEM().fit(VOTES).save(path)
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(damage(whole_file))
     assert_refused(estimator, path, text)
 
 
