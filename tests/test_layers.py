@@ -208,7 +208,10 @@ def test_importing_the_library_loads_nothing_heavy_and_writes_no_file(tmp_path):
     code = WATCH.format(
         modules=", ".join(LIBRARY),
         late=", ".join(map(repr, LATE)),
-        own=["deem.visual", "deem.cli", "deem.demo", "deem.math._latent_numba", "numba", "typer"],
+        own=[
+            *("deem.visual", "deem.cli", "deem.demo", "deem.math._latent_numba", "numba", "typer"),
+            *("deem.selection.hyperparameters", "sklearn.ensemble"),
+        ],
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT.parent), "HOME": str(tmp_path)}
     done = subprocess.run(

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -285,37 +284,28 @@ def test_warnings_are_shown_though_the_training_fails():
         DEEM(solver="cd", learning_rate=1e160, epochs=9, random_state=0).fit(ONE, VOTES[:, 1])
 
 
-THREADS = """
-import sys, threading, warnings
-import numpy as np
-from deem import DEEM
-from deem.utils.exception import DeemWarning
-
-sys.setswitchinterval(1e-5)
-warnings.simplefilter("ignore", DeemWarning)
-before = list(warnings.filters), warnings._showwarnmsg_impl, warnings.showwarning
-votes = np.random.default_rng(0).integers(0, 3, (60, 1))
-
-def work():
-    for _ in range(10):
-        DEEM().fit(votes)
-
-threads = [threading.Thread(target=work) for _ in range(6)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-assert (list(warnings.filters), warnings._showwarnmsg_impl, warnings.showwarning) == before
-warnings.warn("still shown")
-"""
+@pytest.fixture
+def busy_threads():
+    """Threads that take turns much more often than they do otherwise."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
 
 
+@pytest.mark.usefixtures("busy_threads")
 def test_fits_in_threads_leave_the_warnings_of_the_process_alone():
-    done = subprocess.run(
-        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "UserWarning: still shown" in done.stderr
+    def of_the_process():
+        return list(warnings.filters), warnings._showwarnmsg_impl, warnings.showwarning
+
+    with ThreadPoolExecutor(6) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeemWarning)
+        before = of_the_process()
+        fitted = list(pool.map(lambda _: DEEM().fit(ONE), range(60)))
+        assert of_the_process() == before
+    assert all(len(x.health_["warnings"]) == 1 for x in fitted)
+    with pytest.warns(UserWarning, match="still shown"):
+        warnings.warn("still shown", stacklevel=1)
 
 
 def test_each_thread_reports_its_own_warnings():

@@ -1,7 +1,5 @@
 """Prediction of hyperparameters: what is learned, what the user's choice does, foreign tables."""
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -392,10 +390,3 @@ def test_a_settled_value_of_another_solver_is_left_out():
     assert found["init_method"] == "mv"
     assert "epochs" not in found
     assert set(found) <= set(SETTINGS)
-
-
-def test_importing_the_library_loads_no_predictor():
-    code = "import sys, deem; print([m for m in sys.modules if m.startswith('sklearn.ensemble')"
-    code += " or m == 'deem.selection.hyperparameters'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
