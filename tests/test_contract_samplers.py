@@ -264,7 +264,7 @@ def at_equilibrium(sampler, tiny, model, n):
 def test_steps_leave_the_exact_distribution_invariant(make):
     tiny, sampler = TINY_MODELS[0], make()
     model = tiny.build(1)
-    n = 50_000
+    n = 20_000
     p, chains = at_equilibrium(sampler, tiny, model, n)
     end, _ = sampler.run(model, chains, 1, as_generator(0))
     ends = end.unbind(1) if end.dim() == 4 else [end]

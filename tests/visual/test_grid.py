@@ -30,9 +30,7 @@ def test_columns(n_panels, columns):
     assert default_columns(n_panels) == columns
 
 
-@pytest.mark.parametrize(
-    ("n_classifiers", "n_classes"), [(1, 2), (1, 26), (2, 3), (5, 26), (12, 10), (23, 4), (40, 2)]
-)
+@pytest.mark.parametrize(("n_classifiers", "n_classes"), [(1, 2), (5, 26), (12, 10), (40, 2)])
 def test_no_text_overlaps(n_classifiers, n_classes):
     names = [f"some classifier number {d}, with few features" for d in range(n_classifiers)]
     classes = [f"class {k}" for k in range(n_classes)]
