@@ -50,7 +50,7 @@ def main(folder):
     generator = torch.Generator().manual_seed(0)
     start = votes.one_hot(dtype=model.dtype)
     tuned = langevin.tune(model, start, generator)
-    axes = plot_traces(trace(tuned, model, start, 300, generator), warm_up=50)
+    axes = plot_traces(trace(tuned, model, start, 200, generator), warm_up=50)
     axes[0].figure.savefig(Path(folder) / "traces.png")
     print("saved", sorted(path.name for path in Path(folder).glob("*.png")))
 

@@ -15,9 +15,9 @@ from deem.visual import plot_convergence
 def main(folder):
     digits = digits_votes()
     histories = {}
-    for rate in (0.02, 0.1):
+    for rate in (0.05, 0.2):
         model = DEEM(n_classes=10, solver="cd", cd_k=1, learning_rate=rate, random_state=0)
-        model.fit(digits.votes, y=digits.truth, epochs=60)
+        model.fit(digits.votes, y=digits.truth, epochs=20)
         histories[f"learning rate {rate}"] = model.history_
 
     axes = plot_convergence(histories, series=["free_energy", "accuracy"])

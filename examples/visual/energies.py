@@ -29,7 +29,7 @@ def main(folder):
         start = votes.one_hot(dtype=model.dtype)
         generator = torch.Generator().manual_seed(0)
         sampler = DiscreteLangevin().tune(model, start, generator)
-        chains, _ = sampler.run(model, start, 500, generator)
+        chains, _ = sampler.run(model, start, 200, generator)
         with torch.no_grad():
             energies = model.free_energy(start), model.free_energy(chains)
         plot_energies(*energies, ax=panel)
