@@ -342,6 +342,7 @@ class BipartiteModel(LatentModel):
         """One block-wise sweep, hidden units first; leaves p(v) invariant."""
         return self.sample_v(self.sample_h(v, generator), generator)
 
+    @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
         """Mean of the visible units after one mean-field sweep, without any draw."""
         return self.p_v(self.p_h(v).mean).mean

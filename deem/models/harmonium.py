@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent
 
 from deem.core.dataset import Dataset
 from deem.core.model import BipartiteModel
-from deem.core.solvers import ContrastiveDivergence, Solver
+from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
 from deem.core.votes import Votes
 from deem.math.random import as_generator
 from deem.math.units import Binary, Units
@@ -192,6 +192,20 @@ class DenseHarmonium(Harmonium):
         self.weight.normal_(0, 0.01, generator=as_generator(random_state, self.device))
         self.visible_bias.zero_()
         self.hidden_bias.zero_()
+
+    @torch.no_grad()
+    def prepare(self, data: Dataset) -> None:
+        """Start visible biases that are all 0 at the log-odds of the means of binary data.
+
+        Else the weights would have to learn how often each unit is on.
+        """
+        if self.visible_units.is_binary and not self.visible_bias.any():
+            shares = None if data.weights is None else data.weights / data.total_weight
+            v = as_visible(data.data, self)
+            mean = v.mean(0) if shares is None else shares.to(v) @ v
+            # One sample more of each state keeps units that are never on finite.
+            mean = (mean.clamp(0, 1) * len(v) + 1) / (len(v) + 2)
+            self.visible_bias.copy_(mean.logit() * self.temperature)
 
     def hidden_field(self, v: Tensor) -> Tensor:
         scale = 1 / self.temperature
