@@ -209,11 +209,13 @@ class DenseHarmonium(Harmonium):
 
     def hidden_field(self, v: Tensor) -> Tensor:
         scale = 1 / self.temperature
-        return torch.addmm(self.hidden_bias, self.code(v), self.weight, beta=scale, alpha=scale)
+        return torch.addmm(
+            self.hidden_bias, self.code(v), self.coupling(), beta=scale, alpha=scale
+        )
 
     def visible_field(self, h: Tensor) -> Tensor:
         scale = 1 / self.temperature
-        return torch.addmm(self.visible_bias, h, self.weight.t(), beta=scale, alpha=scale)
+        return torch.addmm(self.visible_bias, h, self.coupling().t(), beta=scale, alpha=scale)
 
     def visible_energy(self, v: Tensor) -> Tensor:
         code = self.code(v)
@@ -225,6 +227,14 @@ class DenseHarmonium(Harmonium):
     def code(self, v: Tensor) -> Tensor:
         """What the weights see of visible units: themselves."""
         return v
+
+    def coupling(self) -> Tensor:
+        """Weights (n_visible, n_hidden) as they stand now: all of them."""
+        return self.weight
+
+    def weight_gradient(self, code: Tensor, signed: Tensor) -> Tensor:
+        """Gradient of the weights from codes and signed hidden means, (batch, ...) each."""
+        return code.t() @ signed
 
     @torch.no_grad()
     def contrast(
@@ -239,7 +249,7 @@ class DenseHarmonium(Harmonium):
         code, field = self.code(both), self.hidden_field(both)
         signs = torch.cat([_shares(v, weights), -_shares(chains, chain_weights)])
         signed = self.hidden_units.mean(field) * (signs / -self.temperature).unsqueeze(1)
-        _add_gradient(self.weight, code.t() @ signed)
+        _add_gradient(self.weight, self.weight_gradient(code, signed))
         _add_gradient(self.hidden_bias, signed.sum(0))
         _add_gradient(self.visible_bias, (signs / -self.temperature) @ code)
         free_energy = self.visible_energy(both) - self.hidden_log_sum(field)

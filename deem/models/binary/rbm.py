@@ -81,8 +81,12 @@ class RBM(DenseHarmonium):
         field = self.hidden_field(v)
         # Flipping a unit moves the fields by its row of weights, no product needed.
         moved = torch.addcmul(
-            field, self.weight[unit], change.unsqueeze(1), value=1 / self.temperature
+            field, self.coupling_of(unit), change.unsqueeze(1), value=1 / self.temperature
         )
         gain = self.hidden_log_sum(field) - self.hidden_log_sum(moved)
         gain = gain - change * self.visible_bias[unit] / self.temperature
         return self.n_visible * logsigmoid(gain)
+
+    def coupling_of(self, unit: Tensor) -> Tensor:
+        """Weights (batch, n_hidden) of one visible unit, (batch,) int64, for each sample."""
+        return self.coupling()[unit]
