@@ -1,6 +1,10 @@
 """Options and fixtures of all tests."""
 
+import os
 import random
+
+# Threads of two workers on two cores wait for each other; read when numpy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import numpy as np

@@ -29,11 +29,13 @@ from deem.samplers import SAMPLERS
 
 METROPOLIS = [*RIGHT_KERNELS, *(s for s in SAMPLERS.values() if issubclass(s, MetropolisSampler))]
 MADE = {**TINY_SAMPLERS, **{kernel.__name__: kernel for kernel in RIGHT_KERNELS}}
+FEW_MODELS = {"ParallelTempering", *(kernel.__name__ for kernel in RIGHT_KERNELS)}
 PAIRS = [
     pytest.param(make, tiny, id=f"{name}-{tiny.name}")
     for name, make in MADE.items()
-    # What the kernels of the tests prove of the accept step holds for any model.
-    for tiny in (TINY_MODELS if name in TINY_SAMPLERS else TINY_MODELS[::4])
+    # What the kernels of the tests prove of the accept step, and replicas of swaps, holds for any
+    # model.
+    for tiny in (TINY_MODELS[::4] if name in FEW_MODELS else TINY_MODELS)
     # Only the block sweep needs p(v given h).
     if bipartite(tiny.cls) or (latent(tiny.cls) and name != "Gibbs")
 ]

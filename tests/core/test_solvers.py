@@ -332,12 +332,12 @@ CHAINS = [
 @pytest.fixture(scope="module")
 def fitted():
     """Exact maximum-likelihood solution for data of a known tiny model."""
-    v = SOFT.data(300).repeat(8, 1, 1)
+    v = SOFT.data(300)
     model = SOFT.cls(**SOFT.arguments, pseudo_counts=NO_PRIOR).double()
     model.load_state_dict(SOFT.build(100).state_dict())
     model.fit(v, epochs=400, solver=ExactGradient(tolerance=0))
     assert gradient(nll(SOFT.exact(model), v), model).abs().max() < 1e-5
-    return model, v
+    return model, v.repeat(8, 1, 1)
 
 
 @pytest.mark.parametrize("solver", CHAINS)
@@ -352,8 +352,8 @@ def test_the_mean_gradient_does_not_vanish_elsewhere(fitted, solver):
     wrong = SOFT.build(100)
     with torch.no_grad():
         for p, q in zip(wrong.parameters(), model.parameters(), strict=True):
-            p.copy_(q + 0.2)
-    assert scores(cd_gradients(wrong, v, solver, 20), 0).max() > 10
+            p.copy_(q + 0.3)
+    assert scores(cd_gradients(wrong, v[:1200], solver, 20), 0).max() > 10
 
 
 @pytest.fixture(scope="module")
