@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -84,13 +84,21 @@ class Harmonium(BipartiteModel):
         """Log-sum (batch,) over all visible states, given the fields of the units."""
         return self.visible_units.log_sum(field).flatten(1).sum(1)
 
-    def p_h(self, v: Tensor) -> Distribution:
-        given = self.hidden_units.given(self.hidden_field(v))
+    def hidden_given(self, field: Tensor) -> Distribution:
+        """Distribution of hidden units with these fields (batch, ...)."""
+        given = self.hidden_units.given(field)
         return Independent(given, len(self.hidden_shape), validate_args=False)
 
-    def p_v(self, h: Tensor) -> Distribution:
-        given = self.visible_units.given(self.visible_field(h))
+    def visible_given(self, field: Tensor) -> Distribution:
+        """Distribution of visible units with these fields (batch, ...)."""
+        given = self.visible_units.given(field)
         return Independent(given, len(self.visible_shape), validate_args=False)
+
+    def p_h(self, v: Tensor) -> Distribution:
+        return self.hidden_given(self.hidden_field(v))
+
+    def p_v(self, h: Tensor) -> Distribution:
+        return self.visible_given(self.visible_field(h))
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """CD-1 with the learning rate of the class."""
@@ -278,25 +286,51 @@ class DenseHarmonium(Harmonium):
         IntractableError
             If neither layer can be listed.
         """
-        sides: list[tuple[int, Callable[[Tensor], Tensor]]] = []
+        n_units, scores, _ = self._smaller_layer()
+        parts = [scores(states).logsumexp(0) for states in self._listed(n_units)]
+        return torch.stack(parts).logsumexp(0)
+
+    @torch.no_grad()
+    def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
+        """Independent draws (n, n_visible), where ``log_partition`` is exact.
+
+        Raises
+        ------
+        IntractableError
+            If neither layer can be listed.
+        """
+        n_units, scores, completed = self._smaller_layer()
+        log = torch.cat([scores(states) for states in self._listed(n_units)])
+        codes = torch.multinomial(
+            log.double().softmax(0), n, replacement=True, generator=generator
+        )
+        return completed(self._bits(codes, n_units), generator)
+
+    def _smaller_layer(self) -> tuple[int, Callable, Callable]:
+        """Of a layer that can be listed the size, the log-weights of states, and their draws."""
+        sides: list[tuple[int, Callable, Callable]] = []
         if self.hidden_units.is_binary:
-            sides.append((self.n_hidden, self._scores_of_hidden))
+            sides.append((self.n_hidden, self._scores_of_hidden, self.sample_v))
         if self.visible_units.is_binary:
-            sides.append((self.n_visible, lambda v: -self.free_energy(v)))
+            sides.append((self.n_visible, lambda v: -self.free_energy(v), lambda v, _: v))
         sides = [side for side in sides if side[0] <= MAX_LISTED_UNITS]
         if not sides:
             raise IntractableError(
                 f"{type(self).__name__}({self.n_visible}, {self.n_hidden}) has no layer of at "
-                f"most {MAX_LISTED_UNITS} binary units to sum over; use bracket() of "
-                "deem.samplers.ais."
+                f"most {MAX_LISTED_UNITS} binary units to sum over; use log_likelihood_of() of "
+                "deem.samplers.likelihood."
             )
-        n_units, scores = min(sides, key=lambda side: side[0])
+        return min(sides, key=lambda side: side[0])
+
+    def _listed(self, n_units: int) -> Iterator[Tensor]:
+        """All states of so many binary units, some rows at a time."""
         codes = torch.arange(2**n_units, device=self.device)
-        bits = torch.arange(n_units, device=self.device)
-        parts = []
         for part in codes.split(max(1, 64 * _STATES // max(self.n_visible, self.n_hidden))):
-            parts.append(scores((part.unsqueeze(1) >> bits & 1).to(self.dtype)).logsumexp(0))
-        return torch.stack(parts).logsumexp(0)
+            yield self._bits(part, n_units)
+
+    def _bits(self, codes: Tensor, n_units: int) -> Tensor:
+        bits = torch.arange(n_units, device=self.device)
+        return (codes.unsqueeze(1) >> bits & 1).to(self.dtype)
 
     def _scores_of_hidden(self, h: Tensor) -> Tensor:
         """Log-sum over the visible units of each hidden state (batch, n_hidden)."""

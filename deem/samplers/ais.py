@@ -12,7 +12,7 @@ from torch import Tensor
 from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import as_visible
 from deem.samplers.annealing import Annealing, check_count, error_of_log_mean, log_mean
-from deem.samplers.path import Base, as_base, exact_draws, present_sites
+from deem.samplers.path import Base, as_base, exact_draws
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def annealed_importance(
         Left untouched, in the mode it is in; its free energy must be finite.
     base : Base or Model
         Where chains start, the nearer to the model the better. A model with ``log_tables``, such
-        as a trained `SoftIRBM`, stands for its `SiteMixture`.
+        as a trained `SoftIRBM`, stands for its `SiteMixture`. For a harmonium such as `RBM`
+        `IndependentUnits`, from which chains go by block Gibbs sweeps.
     generator : torch.Generator
         On the model's device.
     n_steps : int or sequence of float
@@ -143,7 +144,7 @@ def annealed_importance(
     n_chains : int
         At least 1.
     sampler : MetropolisSampler, optional
-        Exact, at temperature 1; `GibbsWithGradients` by default.
+        Exact, at temperature 1; `GibbsWithGradients` by default. None for `IndependentUnits`.
     present : (D,) bool, optional
         Which sites have a vote, by default all. A model with layers has a log-partition of its
         own for every pattern.
@@ -237,7 +238,7 @@ def bracket(
         except IntractableError:
             steps = max(len(annealing.betas) - 2, 1)
             starts = forward.draws(n_chains, generator)
-            starts, _ = annealing.sampler.run(model, starts, steps, generator)
+            starts = annealing.settle(model, base, starts, steps, generator)
             exact = False
     starts = _checked_starts(starts, base, model)
     back = annealing.to_base(model, base, starts, generator)
@@ -261,7 +262,7 @@ def _checked_starts(starts: Tensor, base: Base, model: Model) -> Tensor:
         raise ShapeError(
             f"starts has shape {tuple(starts.shape)}; expected (n_chains, *{shape}), at least one."
         )
-    present = present_sites(starts)
+    present = base.present(starts)
     if (present != present[0]).any():
         raise ArgumentError(
             "starts have different sites missing, and so different log-partitions; pass starts "

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from deem.core.sampler import MetropolisSampler
-from deem.samplers.gwg import GibbsWithGradients
-from deem.samplers.path import Base, Energies, GeometricPath
+from deem.samplers.path import Base
 from deem.utils.exception import ArgumentError, NonFiniteError
 
 if TYPE_CHECKING:
@@ -34,13 +33,13 @@ class Annealing:
         Number of inverse temperatures between 0 and 1, evenly spaced, at least 0; or all of them,
         ascending from 0 to 1.
     sampler : MetropolisSampler, optional
-        Exact, at temperature 1; `GibbsWithGradients` by default.
+        Exact, at temperature 1; by default that which suits the base.
 
     Attributes
     ----------
     betas : list of float
         From 0 to 1.
-    sampler : MetropolisSampler
+    sampler : MetropolisSampler or None
         The kernel.
     """
 
@@ -96,6 +95,16 @@ class Annealing:
         parts = iter(starts.split(_chains_at_a_time(base)))
         return self._weigh(model, base, parts, self.betas[::-1], generator)
 
+    @torch.no_grad()
+    def settle(
+        self, model: Model, base: Base, v: Tensor, steps: int, generator: torch.Generator
+    ) -> Tensor:
+        """Chains (n_chains, ...) that have been moved on under the model itself."""
+        path = base.path_to(model.frozen(v), self.sampler)
+        for _ in range(steps):
+            v = path.move(v, 1.0, generator)
+        return v
+
     def _weigh(
         self,
         model: Model,
@@ -117,15 +126,13 @@ class Annealing:
         betas: list[float],
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        path = GeometricPath(base, cast("Energies", model.frozen(v)))
-        _check_finite(path.look(v, self.sampler.uses_gradient).model)
+        path = base.path_to(model.frozen(v), self.sampler)
+        _check_finite(path.log_ratio(v, 0.0, 1.0))
         log_weight = torch.zeros(len(v), dtype=torch.float64, device=v.device)
         for index, (old, new) in enumerate(pairwise(betas)):
             if index > 0:
-                path.beta = old
-                v = path.move(self.sampler, v, generator)
-            ends = path.look(v, self.sampler.uses_gradient)
-            log_weight += abs(new - old) * (ends.base - ends.model).double()
+                v = path.move(v, old, generator)
+            log_weight += path.log_ratio(v, min(old, new), max(old, new))
         return log_weight, v
 
 
@@ -173,8 +180,9 @@ def check_count(name: str, value: int, smallest: int) -> None:
         raise ArgumentError(f"{name}={value}; it must be at least {smallest}.")
 
 
-def _checked_kernel(sampler: MetropolisSampler | None) -> MetropolisSampler:
-    sampler = GibbsWithGradients() if sampler is None else sampler
+def _checked_kernel(sampler: MetropolisSampler | None) -> MetropolisSampler | None:
+    if sampler is None:
+        return None
     name = type(sampler).__name__
     if not isinstance(sampler, MetropolisSampler):
         raise ArgumentError(

@@ -11,6 +11,7 @@ from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import as_visible
 from deem.math.energy import enumerate_one_hot
 from deem.math.random import draw_one_hot
+from deem.samplers.gwg import GibbsWithGradients
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "Base",
     "Energies",
     "GeometricPath",
+    "Path",
     "SiteMixture",
     "as_base",
     "exact_draws",
@@ -43,6 +45,16 @@ class Energies(Protocol):
         """Free energy (batch,) in nats and its gradient by `v`."""
 
 
+class Path(Protocol):
+    """Distributions from a base at beta 0 to a model at beta 1, and moves that keep each."""
+
+    def log_ratio(self, v: Tensor, low: float, high: float) -> Tensor:
+        """Free energy at the lower beta less that at the higher one, (batch,) float64."""
+
+    def move(self, v: Tensor, beta: float, generator: torch.Generator) -> Tensor:
+        """Move chains (batch, ...) once, by a reversible kernel."""
+
+
 class Base(Energies, Protocol):
     """A normalised distribution to start from.
 
@@ -59,6 +71,15 @@ class Base(Energies, Protocol):
 
     def sample(self, n: int, generator: torch.Generator, present: Tensor | None = None) -> Tensor:
         """Exact draws (n, ...); sites outside `present`, (D,) or (n, D) bool, are zero."""
+
+    def present(self, v: Tensor) -> Tensor:
+        """Which sites of chains (batch, ...) are there, (batch, D) bool."""
+        return present_sites(v)
+
+    def path_to(self, model: Model, sampler: MetropolisSampler | None) -> Path:
+        """The way to a model, by a kernel; None is the one that suits the base."""
+        path = GeometricPath(self, cast("Energies", model))
+        return _KernelPath(path, GibbsWithGradients() if sampler is None else sampler)
 
 
 class SiteMixture(Base):
@@ -210,6 +231,21 @@ class GeometricPath:
         return state.v
 
 
+class _KernelPath(Path):
+    """A geometric path along which a Metropolis kernel moves chains."""
+
+    def __init__(self, path: GeometricPath, sampler: MetropolisSampler):
+        self.path, self.sampler = path, sampler
+
+    def log_ratio(self, v: Tensor, low: float, high: float) -> Tensor:
+        ends = self.path.look(v, self.sampler.uses_gradient)
+        return (high - low) * (ends.base - ends.model).double()
+
+    def move(self, v: Tensor, beta: float, generator: torch.Generator) -> Tensor:
+        self.path.beta = beta
+        return self.path.move(self.sampler, v, generator)
+
+
 def present_sites(v: Tensor) -> Tensor:
     """Which sites of (batch, D, K) votes are there, (batch, D) bool; of (batch, D) units all."""
     return v.sum(-1) > 0 if v.dim() == 3 else torch.ones_like(v, dtype=torch.bool)
@@ -219,15 +255,16 @@ def as_base(base: Base | Model, model: Model) -> Base:
     """A base, from an exact model if need be, on the device and in the dtype of a model."""
     if hasattr(base, "log_tables"):
         base = SiteMixture.of(cast("Model", base))
-    if not hasattr(base, "sample"):
+    if not hasattr(base, "path_to"):
         raise ArgumentError(
-            f"base is {type(base).__name__}, which has neither log_tables() nor sample(); pass an "
-            "exact model such as SoftIRBM, or a SiteMixture."
+            f"base is {type(base).__name__}, which has neither log_tables() nor path_to(); pass "
+            "an exact model such as SoftIRBM, a SiteMixture, or IndependentUnits of a harmonium."
         )
     if isinstance(base, SiteMixture):
         base = base.to(model.device, model.dtype)
-    found = base.shape
-    expected = tuple(getattr(model, name, None) for name in ("n_classifiers", "n_classes"))
+    found = cast("Base", base).shape
+    sizes = tuple(getattr(model, name, None) for name in ("n_classifiers", "n_classes"))
+    expected = tuple(getattr(model, "visible_shape", sizes))
     if None not in expected and found != expected:
         raise ShapeError(
             f"base is over configurations of shape {found}, but the model over {expected}; build "
@@ -249,8 +286,8 @@ def exact_draws(
     Parameters
     ----------
     model : Model
-        One with ``log_tables`` is drawn state first, votes second; of any other one with at most
-        2**18 configurations all are listed.
+        One with ``log_tables`` is drawn state first, votes second; one with ``exact_draws``, such
+        as an `RBM`, by itself; of any other one with at most 2**18 configurations all are listed.
     n : int
         Number of draws.
     shape : (D, K)
@@ -270,6 +307,8 @@ def exact_draws(
     IntractableError
         If the model has neither.
     """
+    if hasattr(model, "exact_draws"):
+        return cast("Any", model).exact_draws(n, generator)
     if hasattr(model, "log_tables") and getattr(model, "is_listed", True):
         return SiteMixture.of(model).sample(n, generator, present)
     listed = _listed(shape, present)
