@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from deem.core.dataset import Dataset
-from deem.core.model import BipartiteModel
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
 from deem.core.votes import Votes
 from deem.math.random import as_generator
 from deem.math.units import Binary, Units
+from deem.models.generation import Generative
 from deem.utils.exception import (
     ArgumentError,
     IntractableError,
@@ -33,7 +33,7 @@ _STATES = 2**16
 """Numbers of units times states that are looked at in one go, over 64."""
 
 
-class Harmonium(BipartiteModel):
+class Harmonium(Generative):
     r"""Exponential family harmonium: kinds of units, and fields between them.
 
     .. math:: E(v, h) = c_v(v) - a^\top v + c_h(h) - h^\top x(v), \qquad

@@ -1,4 +1,4 @@
-"""Likelihoods of votes under models whose log-partitions are estimated."""
+"""Likelihoods under models whose log-partitions are estimated."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from deem.core.model import evaluating
 from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import as_visible
 from deem.core.votes import Votes
+from deem.math.random import as_generator
+from deem.samplers.ais import Bracket, bracket
 from deem.samplers.annealing import Annealing, check_count, error_of_log_mean, log_mean
+from deem.samplers.gibbs_path import IndependentUnits
 from deem.samplers.path import Base, as_base, present_sites
-from deem.utils.exception import ArgumentError, ShapeError
+from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 if TYPE_CHECKING:
     from deem.core.model import Model
 
-__all__ = ["LikelihoodEstimate", "estimate_log_likelihood"]
+__all__ = [
+    "LikelihoodEstimate",
+    "LikelihoodOfUnits",
+    "estimate_log_likelihood",
+    "log_likelihood_of",
+]
 
 _ROWS = 4096
 """Whose free energies are computed at a time."""
@@ -128,3 +137,89 @@ def _hard_batches(votes: Votes | Tensor, model: Model, shape: tuple[int, ...]) -
                 "or draw from them."
             )
         yield v
+
+
+@dataclass(frozen=True)
+class LikelihoodOfUnits:
+    """Log-probabilities of samples under a model of units, exact or enclosed.
+
+    Attributes
+    ----------
+    free_energy : (n_samples,) float64
+        In nats.
+    log_partition : float
+        Exact, or the middle of both estimates, in nats.
+    partition : Bracket or None
+        The estimates, None where the log-partition is exact.
+    """
+
+    free_energy: Tensor
+    log_partition: float
+    partition: Bracket | None
+
+    @property
+    def values(self) -> Tensor:
+        """Log-probability, or its density, of each sample (n_samples,), in nats."""
+        return -self.free_energy - self.log_partition
+
+    @property
+    def mean(self) -> float:
+        """Mean log-probability of a sample, in nats."""
+        return float(self.values.mean())
+
+    @property
+    def lower(self) -> float:
+        """Of the mean, with the upper end of the log-partition; the mean itself where exact."""
+        return self.mean if self.partition is None else self._mean_with(self.partition.upper)
+
+    @property
+    def upper(self) -> float:
+        """Of the mean, with the lower end of the log-partition; the mean itself where exact."""
+        return self.mean if self.partition is None else self._mean_with(self.partition.lower)
+
+    def _mean_with(self, log_partition: float) -> float:
+        return -float(self.free_energy.mean()) - log_partition
+
+
+@torch.no_grad()
+def log_likelihood_of(
+    model: Model,
+    v: Tensor,
+    *,
+    base: Base | None = None,
+    n_steps: int | Sequence[float] = 1000,
+    n_chains: int = 256,
+    random_state: object = None,
+) -> LikelihoodOfUnits:
+    """Log-probabilities of samples under a harmonium such as `RBM`, in evaluation mode.
+
+    They are exact where ``model.log_partition()`` is. Elsewhere the log-partition is enclosed by
+    annealed importance sampling from both sides, see `bracket`; without exact draws of the model
+    the lower end of the likelihood is an estimate and no bound.
+
+    Parameters
+    ----------
+    model : Harmonium
+        Left untouched.
+    v : (n_samples, ...)
+        Visible configurations.
+    base : Base, optional
+        By default `IndependentUnits` with the means of `v`.
+    n_steps, n_chains
+        As in `annealed_importance`.
+    random_state : None, int, numpy or torch generator
+        Source of the draws; not used where nothing has to be drawn.
+    """
+    if len(v) == 0:
+        raise ArgumentError("v has no samples; pass at least one.")
+    with evaluating(model):
+        v = as_visible(v, model)
+        free_energy = torch.cat([model.free_energy(part).double() for part in v.split(_ROWS)])
+        try:
+            return LikelihoodOfUnits(free_energy, float(model.log_partition()), None)
+        except IntractableError:
+            base = IndependentUnits.of(model, v) if base is None else base
+        generator = as_generator(random_state, model.device)
+        found = bracket(model, base, generator=generator, n_steps=n_steps, n_chains=n_chains)
+    middle = (found.forward.log_partition + found.reverse.log_partition) / 2
+    return LikelihoodOfUnits(free_energy, middle, found)

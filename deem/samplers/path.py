@@ -262,7 +262,7 @@ def as_base(base: Base | Model, model: Model) -> Base:
         )
     if isinstance(base, SiteMixture):
         base = base.to(model.device, model.dtype)
-    found = cast("Base", base).shape
+    found = base.shape
     sizes = tuple(getattr(model, name, None) for name in ("n_classifiers", "n_classes"))
     expected = tuple(getattr(model, "visible_shape", sizes))
     if None not in expected and found != expected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from deem.core.sampler import MetropolisSampler, Sampler, SamplerState
 from deem.samplers.dlp import DiscreteLangevin
 from deem.utils.exception import ArgumentError
 
-__all__ = ["ParallelTempering"]
+__all__ = ["ParallelTempering", "check_temperatures", "exchange", "partners"]
 
 
 class ParallelTempering(Sampler):
@@ -61,9 +62,8 @@ class ParallelTempering(Sampler):
                 f"kernel is a {type(kernel).__name__}, expected a MetropolisSampler such as "
                 "DiscreteLangevin()."
             )
-        _check(list(temperatures))
         self.kernel = kernel
-        self.temperatures = tuple(temperatures)
+        self.temperatures = check_temperatures(temperatures)
         self._ladder = torch.tensor(self.temperatures)
 
     @property
@@ -133,31 +133,67 @@ class ParallelTempering(Sampler):
     def _swaps(self, state: SamplerState, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Where each row (rows,) gets its state from, and the share of swaps made (n_chains,)."""
         free_energy = _energy(state).unflatten(0, (-1, len(self.temperatures)))
-        (n, r), device = free_energy.shape, free_energy.device
-        here = torch.arange(r, device=device)
-        # Two replicas are but one pair.
-        odd = torch.randint(min(r - 1, 2), (n, 1), generator=generator, device=device)
-        there = torch.where((here + odd) % 2 == 0, here + 1, here - 1)
-        # The first and the last may be without a neighbour.
-        there = torch.where((there >= 0) & (there < r), there, here)
+        n, r = free_energy.shape
+        there = partners(n, r, generator)
         inverse = 1 / (self._ladder * self.kernel.temperature)
         log_ratio = (inverse - inverse[there]) * (free_energy - free_energy.gather(1, there))
-        uniform = torch.rand((n, r), generator=generator, dtype=log_ratio.dtype, device=device)
-        # Both of a pair must look at the same number.
-        uniform = uniform.gather(1, torch.minimum(here, there))
-        swap = (uniform.log() < log_ratio) & (there != here)
-        source = torch.where(swap, there, here) + r * torch.arange(n, device=device).unsqueeze(1)
-        return source.flatten(), swap.sum(1) / (there != here).sum(1).clamp(min=1)
+        return exchange(there, log_ratio, generator)
+
+
+def partners(n: int, n_replicas: int, generator: torch.Generator) -> Tensor:
+    """Whom each replica may swap with (n, n_replicas): a neighbour, or itself at an end.
+
+    Of each chain either those pair up that start at an even place or those at an odd one.
+    """
+    device = generator.device
+    here = torch.arange(n_replicas, device=device)
+    # Two replicas are but one pair.
+    odd = torch.randint(min(n_replicas - 1, 2), (n, 1), generator=generator, device=device)
+    there = torch.where((here + odd) % 2 == 0, here + 1, here - 1)
+    # The first and the last may be without a neighbour.
+    return torch.where((there >= 0) & (there < n_replicas), there, here)
+
+
+def exchange(
+    there: Tensor, log_ratio: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Swap replicas with probability ``min(1, exp(log_ratio))``.
+
+    Parameters
+    ----------
+    there : (n, n_replicas)
+        As `partners` gives them.
+    log_ratio : (n, n_replicas)
+        Gain in log-probability by the swap, the same for both of a pair.
+    generator : torch.Generator
+        On their device.
+
+    Returns
+    -------
+    source : (n * n_replicas,)
+        Which row each row gets its state from.
+    share : (n,)
+        Of the tried swaps of a chain that were made.
+    """
+    (n, r), device = there.shape, there.device
+    here = torch.arange(r, device=device)
+    uniform = torch.rand((n, r), generator=generator, dtype=log_ratio.dtype, device=device)
+    # Both of a pair must look at the same number.
+    uniform = uniform.gather(1, torch.minimum(here, there))
+    swap = (uniform.log() < log_ratio) & (there != here)
+    source = torch.where(swap, there, here) + r * torch.arange(n, device=device).unsqueeze(1)
+    return source.flatten(), swap.sum(1) / (there != here).sum(1).clamp(min=1)
+
+
+def check_temperatures(temperatures: Sequence[float]) -> tuple[float, ...]:
+    """Temperatures as a tuple; raise `ArgumentError` unless they ascend from 1."""
+    found = tuple(temperatures)
+    rising = all(a < b for a, b in pairwise(found))
+    if len(found) < 2 or found[0] != 1 or not rising:
+        raise ArgumentError(f"temperatures={found}; give at least two, ascending from 1.")
+    return found
 
 
 def _energy(state: SamplerState) -> Tensor:
     assert state.free_energy is not None  # noqa: S101
     return state.free_energy
-
-
-def _check(temperatures: list[float]) -> None:
-    rising = all(a < b for a, b in zip(temperatures, temperatures[1:], strict=False))
-    if len(temperatures) < 2 or temperatures[0] != 1 or not rising:
-        raise ArgumentError(
-            f"temperatures={tuple(temperatures)}; give at least two, ascending from 1."
-        )

@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from deem.core.model import evaluating
 from deem.models.harmonium import DenseHarmonium
 
 __all__ = ["RBM"]
+
+_FLIPPED = 2**21
+"""Hidden units of flipped configurations that are looked at in one go."""
 
 
 class RBM(DenseHarmonium):
@@ -90,3 +94,39 @@ class RBM(DenseHarmonium):
     def coupling_of(self, unit: Tensor) -> Tensor:
         """Weights (batch, n_hidden) of one visible unit, (batch,) int64, for each sample."""
         return self.coupling()[unit]
+
+    @torch.no_grad()
+    def pseudo_likelihood(self, v: Tensor) -> Tensor:
+        r"""Log-pseudo-likelihood of configurations: of each unit given all the others, summed.
+
+        .. math:: \sum_i \log p(v_i \mid v_{-i})
+            = \sum_i \log \sigma\big(F(\tilde v^{(i)}) - F(v)\big)
+
+        where :math:`\tilde v^{(i)}` is v with unit i flipped. In evaluation mode.
+
+        Parameters
+        ----------
+        v : (batch, n_visible)
+            Binary configurations.
+
+        Returns
+        -------
+        (batch,)
+            In nats.
+
+        References
+        ----------
+        .. [1] Besag (1975), Statistical analysis of non-lattice data.
+        """
+        rows = max(1, _FLIPPED // (self.n_visible * self.n_hidden))
+        with evaluating(self):
+            return torch.cat([self._flip_all(part) for part in v.split(rows)])
+
+    def _flip_all(self, v: Tensor) -> Tensor:
+        change = 1 - 2 * v
+        field = self.hidden_field(v).unsqueeze(1)
+        # (batch, n_visible, n_hidden): a flip moves the fields by its row of weights.
+        moved = field + change.unsqueeze(2) * (self.coupling() / self.temperature)
+        log_sum = self.hidden_units.log_sum
+        gain = log_sum(field).sum(2) - log_sum(moved).sum(2)
+        return logsigmoid(gain - change * self.visible_bias / self.temperature).sum(1)

@@ -1,0 +1,112 @@
+"""Parallel tempering of harmoniums, whose replicas move by block Gibbs sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from deem.core.model import Model
+from deem.core.sampler import Sampler, SamplerState
+from deem.samplers.gibbs_path import GibbsPath, as_two_layers
+from deem.samplers.tempering import check_temperatures, exchange, partners
+from deem.utils.exception import ShapeError
+
+__all__ = ["TemperedGibbs"]
+
+
+class TemperedGibbs(Sampler):
+    r"""Several replicas of each chain, one a temperature, that sweep and then swap places.
+
+    A replica at temperature T is a chain of the harmonium whose fields are divided by T, all of
+    the costs of its units staying; for binary units that is :math:`\exp(-E(v, h) / T)`. After
+    each sweep neighbours propose to swap their visible units, with the hidden ones summed out in
+    closed form, and do so with probability
+
+    .. math:: \min\Big(1, \exp\big(F_r(v_r) + F_s(v_s) - F_r(v_s) - F_s(v_r)\big)\Big),
+
+    which leaves :math:`\prod_r \exp(-F_r(v_r))` invariant. There is nothing to tune and nothing
+    rejected but swaps. The replicas at the first temperature are the draws.
+
+    ``start`` and ``run`` hold chains as (n_chains, n_temperatures, ...); ``init`` and ``step``
+    move the rows, (n_chains * n_temperatures, ...). The metric is ``swap_rate``, the share of the
+    proposed swaps that were made.
+
+    Parameters
+    ----------
+    temperatures : sequence of float
+        At least two, ascending from 1.
+    field : (\*visible_shape) Tensor, optional
+        What the fields of the visible units tend to as the temperature rises, such as that of
+        `IndependentUnits` with the means of the data: hot replicas then stay near the data, and
+        fewer are needed. By default 0.
+
+    References
+    ----------
+    .. [1] Desjardins et al. (2010), Tempered Markov chain Monte Carlo for training of restricted
+       Boltzmann machines.
+    .. [2] Cho, Raiko, Ilin (2010), Parallel tempering is efficient for learning restricted
+       Boltzmann machines.
+    """
+
+    def __init__(
+        self,
+        temperatures: Sequence[float] = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0),
+        field: Tensor | None = None,
+    ):
+        self.temperatures = check_temperatures(temperatures)
+        self.field = field
+
+    def start(self, v: Tensor, generator: torch.Generator) -> Tensor:
+        n_replicas = len(self.temperatures)
+        return v.repeat_interleave(n_replicas, 0).unflatten(0, (-1, n_replicas))
+
+    def draws(self, chains: Tensor) -> Tensor:
+        return chains[:, 0]
+
+    def init(self, model: Model, v: Tensor) -> SamplerState:
+        as_two_layers(model)
+        return SamplerState(v)
+
+    @torch.no_grad()
+    def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
+        v, swapped = self._sweep(self._path(model, state.v), state.v, generator)
+        return SamplerState(v, swapped=swapped)
+
+    @torch.no_grad()
+    def run(
+        self, model: Model, v: Tensor, steps: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = v.flatten(0, 1)
+        # One path, which remembers the fields from one sweep to the next.
+        path, shares = self._path(model, rows), []
+        for _ in range(steps):
+            rows, swapped = self._sweep(path, rows, generator)
+            shares.append(swapped)
+        metrics = {"swap_rate": torch.stack(shares).mean()} if shares else {}
+        return rows.unflatten(0, v.shape[:2]), metrics
+
+    def _path(self, model: Model, v: Tensor) -> GibbsPath:
+        layers = as_two_layers(model)
+        if self.field is None:
+            return GibbsPath(layers, v.new_zeros(layers.visible_shape))
+        if self.field.shape != tuple(layers.visible_shape):
+            raise ShapeError(
+                f"field has shape {tuple(self.field.shape)}; expected {layers.visible_shape}, "
+                "that of the visible units."
+            )
+        return GibbsPath(layers, self.field.to(v))
+
+    def _sweep(
+        self, path: GibbsPath, v: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        ladder = 1 / torch.tensor(self.temperatures, dtype=v.dtype, device=v.device)
+        n, r = len(v) // len(ladder), len(ladder)
+        own = ladder.repeat(n)
+        v = path.move(v, own, generator)
+        there = partners(n, r, generator)
+        gain = path.free_energy(v, own) - path.free_energy(v, ladder[there].flatten())
+        gain = gain.unflatten(0, (n, r))
+        source, swapped = exchange(there, gain + gain.gather(1, there), generator)
+        return path.take(v, source), swapped
