@@ -1,6 +1,12 @@
 """Published models, one a file, and the one dictionary of their names."""
 
 from deem.core.model import Model
+from deem.models.binary.conv_rbm import ConvRBM
+from deem.models.binary.discriminative_rbm import DiscriminativeRBM
+from deem.models.binary.dropconnect_rbm import DropConnectRBM
+from deem.models.binary.dropout_rbm import DropoutRBM
+from deem.models.binary.edropout_rbm import EDropoutRBM
+from deem.models.binary.hybrid_discriminative_rbm import HybridDiscriminativeRBM
 from deem.models.binary.rbm import RBM
 from deem.models.context import ContextIRBM
 from deem.models.difficulty import DifficultyIRBM
@@ -11,13 +17,22 @@ from deem.models.one_coin import OneCoinIRBM
 from deem.models.stacked import StackedIRBM
 from deem.models.subclass import SubclassIRBM
 from deem.models.tempered import TemperedIRBM
+from deem.models.temporal.rtrbm import RTRBM
 
 __all__ = [
     "MODELS",
     "RBM",
+    "RTRBM",
+    "TEMPORAL",
     "ZOO",
+    "HybridDiscriminativeRBM",
+    "EDropoutRBM",
+    "DropoutRBM",
+    "DropConnectRBM",
+    "DiscriminativeRBM",
     "BinaryIRBM",
     "ContextIRBM",
+    "ConvRBM",
     "DifficultyIRBM",
     "GroupIRBM",
     "MultinomialIRBM",
@@ -44,5 +59,16 @@ MODELS: dict[str, type[Model]] = {
 
 ZOO: dict[str, type[Model]] = {
     "RBM": RBM,
+    "HybridDiscriminativeRBM": HybridDiscriminativeRBM,
+    "EDropoutRBM": EDropoutRBM,
+    "DropoutRBM": DropoutRBM,
+    "DropConnectRBM": DropConnectRBM,
+    "DiscriminativeRBM": DiscriminativeRBM,
+    "ConvRBM": ConvRBM,
 }
 """Models of other data by name, for stacks, for transformers and for the contract tests."""
+
+TEMPORAL: dict[str, type[Model]] = {
+    "RTRBM": RTRBM,
+}
+"""Models of sequences by name."""
