@@ -35,7 +35,8 @@ def real_nodes(n_units, spread=9.0, n_nodes=41):
     """
     line = torch.linspace(-spread, spread, n_nodes, dtype=torch.float64)
     nodes = torch.cartesian_prod(*[line] * n_units).reshape(-1, n_units)
-    return nodes, torch.full((len(nodes),), n_units * np.log(2 * spread / (n_nodes - 1)))
+    log_weight = n_units * np.log(2 * spread / (n_nodes - 1))
+    return nodes, torch.full((len(nodes),), log_weight, dtype=torch.float64)
 
 
 def interval_nodes(n_units, low, high, n_nodes=60):
