@@ -160,8 +160,10 @@ def test_log_likelihood_has_the_gradient_of_the_enumerated_one(
 def test_no_direction_of_the_parameters_is_idle(exact, model, dtype):
     if dtype != torch.float64:
         pytest.skip("a rank needs float64")
-    table = jacobian(exact.log_v, model)
     n_parameters = sum(p.numel() for p in model.parameters())
+    # Of many states a few tell as much.
+    rows = torch.randperm(len(exact.v), generator=as_generator(0))[: 10 + 4 * n_parameters]
+    table = jacobian(exact.log_v[rows], model)
     singular = torch.linalg.svdvals(table)
     assert len(singular) >= n_parameters
     assert singular[n_parameters - 1] > 1e-6 * singular[0]

@@ -3,20 +3,29 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 
 import pytest
 import torch
-from exact import Exact, bit_states, one_hot_states
+from exact import Exact, bit_states, one_hot_states, real_nodes
 
 from deem.core.model import BipartiteModel, LatentModel, Model
 from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import ContrastiveDivergence
 from deem.models import (
+    DBM,
     RBM,
     BinaryIRBM,
     ContextIRBM,
+    ConvRBM,
     DifficultyIRBM,
+    DiscriminativeRBM,
+    DropConnectRBM,
+    DropoutRBM,
+    EDropoutRBM,
+    GaussianConvRBM,
     GroupIRBM,
+    HybridDiscriminativeRBM,
     MultinomialIRBM,
     OneCoinIRBM,
     SoftIRBM,
@@ -158,8 +167,50 @@ def _bits(cls, n_visible, n_hidden, **arguments):
     return TinyModel(cls, arguments, bit_states(n_visible), bit_states(n_hidden))
 
 
+def _image(cls, hidden_shape, pooling=None, channels=1, height=2, width=3, **arguments):
+    """A convolutional model and its images; pooled, every filter has one block of units."""
+    arguments = {"visible_shape": (height, width), "n_channels": channels, **arguments}
+    visible = bit_states(channels * height * width).reshape(-1, channels, height, width)
+    hidden = bit_states(prod(hidden_shape)).reshape(-1, *hidden_shape)
+    if pooling:
+        hidden = hidden[hidden.sum((2, 3)).amax(1) <= 1]
+        arguments["pooling"] = pooling
+    return TinyModel(cls, arguments, visible, hidden)
+
+
+def _real_image(cls, sides, hidden_shape, **arguments):
+    """A convolutional model of real pixels of one channel."""
+    nodes, log_weights = real_nodes(prod(sides), 8.0, 25)
+    hidden = bit_states(prod(hidden_shape)).reshape(-1, *hidden_shape)
+    arguments = {"visible_shape": sides, **arguments}
+    visible = nodes.reshape(-1, 1, *sides)
+    return TinyModel(cls, arguments, visible, hidden, spread=0.5, log_weight_visible=log_weights)
+
+
+def _labelled(cls, n_visible, k, n_hidden, **arguments):
+    """A zoo model of binary units beside a class."""
+    arguments = {"n_visible": n_visible, "n_hidden": n_hidden, "n_classes": k, **arguments}
+    pairs = [torch.cat([x, y]) for x in bit_states(n_visible) for y in torch.eye(k).double()]
+    return TinyModel(cls, arguments, torch.stack(pairs), bit_states(n_hidden))
+
+
+def _dbm(n_visible, n_hidden):
+    """All layers of even number are its visible side, those of odd number its hidden one."""
+    sizes = (n_visible, *n_hidden)
+    arguments = {"n_visible": n_visible, "n_hidden": n_hidden}
+    return TinyModel(DBM, arguments, bit_states(sum(sizes[::2])), bit_states(sum(sizes[1::2])))
+
+
 TINY_ZOO = [
+    _dbm(4, (2, 2)),
     *(_bits(RBM, 5, 2), _bits(RBM, 6, 2, temperature=2.0)),
+    *(_bits(DropoutRBM, 5, 2, dropout=0.2), _bits(EDropoutRBM, 5, 2)),
+    _bits(DropConnectRBM, 5, 2, dropout=0.2),
+    _labelled(DiscriminativeRBM, 4, 3, 2),
+    _labelled(HybridDiscriminativeRBM, 4, 3, 3, temperature=2.0),
+    _image(ConvRBM, (2, 1, 2), channels=2, height=1, n_filters=2, filter_shape=(1, 2)),
+    _image(ConvRBM, (2, 2, 2), 2, n_filters=2, filter_shape=(2, 2), stride=2, padding=1),
+    _real_image(GaussianConvRBM, (1, 2), (2, 1, 1), n_filters=2, filter_shape=(1, 2)),
 ]
 
 TINY_SAMPLERS = {

@@ -14,12 +14,24 @@ from deem.models.group import GroupIRBM
 from deem.models.irbm import BinaryIRBM, SoftIRBM
 from deem.models.multinomial import MultinomialIRBM
 from deem.models.one_coin import OneCoinIRBM
+from deem.models.real.gaussian_conv_rbm import GaussianConvRBM
+from deem.models.stack.conv_dbn import ConvDBN
+from deem.models.stack.dbm import DBM
+from deem.models.stack.dbn import DBN
+from deem.models.stack.fine_tuning import DBNClassifier
+from deem.models.stack.residual_dbn import ResidualDBN
 from deem.models.stacked import StackedIRBM
 from deem.models.subclass import SubclassIRBM
 from deem.models.tempered import TemperedIRBM
 from deem.models.temporal.rtrbm import RTRBM
 
 __all__ = [
+    "DBM",
+    "DBN",
+    "STACKS",
+    "ConvDBN",
+    "DBNClassifier",
+    "ResidualDBN",
     "MODELS",
     "RBM",
     "RTRBM",
@@ -34,6 +46,7 @@ __all__ = [
     "ContextIRBM",
     "ConvRBM",
     "DifficultyIRBM",
+    "GaussianConvRBM",
     "GroupIRBM",
     "MultinomialIRBM",
     "OneCoinIRBM",
@@ -59,12 +72,14 @@ MODELS: dict[str, type[Model]] = {
 
 ZOO: dict[str, type[Model]] = {
     "RBM": RBM,
+    "DBM": DBM,
     "HybridDiscriminativeRBM": HybridDiscriminativeRBM,
     "EDropoutRBM": EDropoutRBM,
     "DropoutRBM": DropoutRBM,
     "DropConnectRBM": DropConnectRBM,
     "DiscriminativeRBM": DiscriminativeRBM,
     "ConvRBM": ConvRBM,
+    "GaussianConvRBM": GaussianConvRBM,
 }
 """Models of other data by name, for stacks, for transformers and for the contract tests."""
 
@@ -72,3 +87,10 @@ TEMPORAL: dict[str, type[Model]] = {
     "RTRBM": RTRBM,
 }
 """Models of sequences by name."""
+
+STACKS: dict[str, type[DBN]] = {
+    "DBN": DBN,
+    "ResidualDBN": ResidualDBN,
+    "ConvDBN": ConvDBN,
+}
+"""Deep belief networks by name; their layers are models of `ZOO`."""
