@@ -8,6 +8,7 @@ from deem.models.binary.dropout_rbm import DropoutRBM
 from deem.models.binary.edropout_rbm import EDropoutRBM
 from deem.models.binary.hybrid_discriminative_rbm import HybridDiscriminativeRBM
 from deem.models.binary.rbm import RBM
+from deem.models.binary.sigmoid_rbm import SigmoidRBM
 from deem.models.context import ContextIRBM
 from deem.models.difficulty import DifficultyIRBM
 from deem.models.group import GroupIRBM
@@ -15,6 +16,10 @@ from deem.models.irbm import BinaryIRBM, SoftIRBM
 from deem.models.multinomial import MultinomialIRBM
 from deem.models.one_coin import OneCoinIRBM
 from deem.models.real.gaussian_conv_rbm import GaussianConvRBM
+from deem.models.real.gaussian_rbm import GaussianRBM
+from deem.models.real.gaussian_relu_rbm import GaussianReluRBM
+from deem.models.real.gaussian_selu_rbm import GaussianSeluRBM
+from deem.models.real.variance_gaussian_rbm import VarianceGaussianRBM
 from deem.models.stack.conv_dbn import ConvDBN
 from deem.models.stack.dbm import DBM
 from deem.models.stack.dbn import DBN
@@ -26,6 +31,11 @@ from deem.models.tempered import TemperedIRBM
 from deem.models.temporal.rtrbm import RTRBM
 
 __all__ = [
+    "GaussianRBM",
+    "GaussianReluRBM",
+    "GaussianSeluRBM",
+    "VarianceGaussianRBM",
+    "SigmoidRBM",
     "DBM",
     "DBN",
     "STACKS",
@@ -72,6 +82,11 @@ MODELS: dict[str, type[Model]] = {
 
 ZOO: dict[str, type[Model]] = {
     "RBM": RBM,
+    "GaussianRBM": GaussianRBM,
+    "GaussianReluRBM": GaussianReluRBM,
+    "GaussianSeluRBM": GaussianSeluRBM,
+    "VarianceGaussianRBM": VarianceGaussianRBM,
+    "SigmoidRBM": SigmoidRBM,
     "DBM": DBM,
     "HybridDiscriminativeRBM": HybridDiscriminativeRBM,
     "EDropoutRBM": EDropoutRBM,
