@@ -28,6 +28,8 @@ from deem.models.stack.residual_dbn import ResidualDBN
 from deem.models.stacked import StackedIRBM
 from deem.models.subclass import SubclassIRBM
 from deem.models.tempered import TemperedIRBM
+from deem.models.temporal.rt_gaussian_rbm import RTGaussianRBM
+from deem.models.temporal.rt_variance_gaussian_rbm import RTVarianceGaussianRBM
 from deem.models.temporal.rtrbm import RTRBM
 
 __all__ = [
@@ -60,6 +62,8 @@ __all__ = [
     "GroupIRBM",
     "MultinomialIRBM",
     "OneCoinIRBM",
+    "RTGaussianRBM",
+    "RTVarianceGaussianRBM",
     "SoftIRBM",
     "StackedIRBM",
     "SubclassIRBM",
@@ -100,6 +104,8 @@ ZOO: dict[str, type[Model]] = {
 
 TEMPORAL: dict[str, type[Model]] = {
     "RTRBM": RTRBM,
+    "RTGaussianRBM": RTGaussianRBM,
+    "RTVarianceGaussianRBM": RTVarianceGaussianRBM,
 }
 """Models of sequences by name."""
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from exact import bit_states, gradient, total_variation, total_variation_bound
+from exact import bit_states, gradient, real_nodes, total_variation, total_variation_bound
 from sequences import Tiny, blinking, shuffled, turning
 
 from deem.core.dataset import Dataset
@@ -13,7 +13,7 @@ from deem.core.model import Model
 from deem.core.reading import read_votes
 from deem.core.solvers import Centring, ContrastiveDivergence, ExactGradient, SparsityTarget
 from deem.math.random import as_generator
-from deem.models import RTRBM, TEMPORAL
+from deem.models import RTRBM, TEMPORAL, RTGaussianRBM, RTVarianceGaussianRBM
 from deem.samplers import GibbsWithGradients
 from deem.utils.exception import (
     ArgumentError,
@@ -29,7 +29,16 @@ def _bits(n_visible, n_hidden, **arguments):
     return Tiny(RTRBM, {**sizes, **arguments}, bit_states(n_visible), bit_states(n_hidden))
 
 
-TINY = [_bits(2, 2), _bits(2, 3, temperature=2.0), _bits(3, 2)]
+def _real(cls, n_hidden, **arguments):
+    sizes = {"n_visible": 1, "n_hidden": n_hidden, "standardise": False}
+    return Tiny(cls, {**sizes, **arguments}, nodes, bit_states(n_hidden), log_weight, spread=0.5)
+
+
+nodes, log_weight = real_nodes(1)
+TINY = [
+    *(_bits(2, 2), _bits(2, 3, temperature=2.0), _bits(3, 2)),
+    *(_real(RTGaussianRBM, 2), _real(RTVarianceGaussianRBM, 2, temperature=0.8)),
+]
 
 
 @pytest.fixture(params=TINY, ids=[tiny.name for tiny in TINY])
