@@ -48,6 +48,16 @@ def interval_nodes(n_units, low, high, n_nodes=60):
     return nodes, weights
 
 
+def selu_nodes(high, n_nodes=60):
+    """Nodes and log-weights for one unit between the lowest value of the SELU and another one."""
+    depth = 1.0507009873554805 * 1.6732632423543772
+    above, log_above = interval_nodes(1, 0, high, n_nodes)
+    # The fifth root of the distance to the end, where the energy has infinite slope.
+    root, log_weights = interval_nodes(1, 0, 1, n_nodes)
+    log_below = log_weights + (5 * depth * root[:, 0] ** 4).log()
+    return torch.cat([depth * (root**5 - 1), above]), torch.cat([log_below, log_above])
+
+
 class Exact:
     """Probabilities of all visible and hidden states, differentiable by the parameters.
 

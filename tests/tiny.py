@@ -192,13 +192,13 @@ def _real_image(cls, sides, hidden_shape, **arguments):
     return TinyModel(cls, arguments, visible, hidden, spread=0.5, log_weight_visible=log_weights)
 
 
-def _real(cls, n_visible, n_hidden, nodes=None, hidden=None, **arguments):
+def _real(cls, n_visible, n_hidden, nodes=None, hidden=None, spread=0.5, **arguments):
     """A dense zoo model of real visible units, and of binary or of real hidden ones."""
     arguments = {"n_visible": n_visible, "n_hidden": n_hidden, **arguments}
-    nodes, log_weights = real_nodes(n_visible, 12.0, 33) if nodes is None else nodes
+    nodes, log_weights = real_nodes(n_visible, 12.0, 61) if nodes is None else nodes
     hidden, log_weights_hidden = (bit_states(n_hidden), 0.0) if hidden is None else hidden
     weights = {"log_weight_visible": log_weights, "log_weight_hidden": log_weights_hidden}
-    return TinyModel(cls, arguments, nodes, hidden, spread=0.5, **weights)
+    return TinyModel(cls, arguments, nodes, hidden, spread=spread, **weights)
 
 
 def _labelled(cls, n_visible, k, n_hidden, **arguments):
@@ -216,11 +216,11 @@ def _dbm(n_visible, n_hidden):
 
 
 TINY_ZOO = [
-    _real(GaussianRBM, 2, 2, temperature=1.5),
-    _real(VarianceGaussianRBM, 2, 2, temperature=1.5),
-    _real(GaussianReluRBM, 1, 1, hidden=interval_nodes(1, 0, 12), temperature=1.5),
-    _real(GaussianSeluRBM, 1, 1, hidden=selu_nodes(12), temperature=1.5),
-    _real(SigmoidRBM, 2, 2, interval_nodes(2, 0, 1, 20), temperature=0.5),
+    _real(GaussianRBM, 2, 2, real_nodes(2, 12.0, 25), spread=0.8, temperature=1.5),
+    _real(VarianceGaussianRBM, 1, 2, temperature=1.5),
+    _real(GaussianReluRBM, 1, 1, hidden=interval_nodes(1, 0, 12), spread=0.7, temperature=0.5),
+    _real(GaussianSeluRBM, 1, 1, hidden=selu_nodes(12), spread=0.7, temperature=0.5),
+    _real(SigmoidRBM, 2, 2, interval_nodes(2, 0, 1, 16), spread=2.0, temperature=0.5),
     _dbm(4, (2, 2)),
     *(_bits(RBM, 5, 2), _bits(RBM, 6, 2, temperature=2.0)),
     *(_bits(DropoutRBM, 5, 2, dropout=0.2), _bits(EDropoutRBM, 5, 2)),

@@ -90,7 +90,10 @@ class TruncatedExponential(Distribution):
     def mean(self) -> Tensor:
         """In (0, 1), elementwise."""
         x, small = self._apart()
-        exact = -1 / torch.expm1(-x) - 1 / x
+        # Distance to the nearer end; of minus the absolute value nothing overflows, gradients too.
+        size = x.abs()
+        near = 1 / size + size.neg().exp() / torch.expm1(-size)
+        exact = torch.where(x > 0, 1 - near, near)
         return torch.where(small, 0.5 + self.field / 12, exact)
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -123,39 +126,50 @@ _SMALL = {torch.float64: 1e-3, torch.float32: 3e-2}
 
 
 class RectifiedNormal(Distribution):
-    r"""Normal distribution of variance 1, cut at 0: density :math:`\propto e^{x s - s^2 / 2}`.
+    r"""Normal distribution cut at 0: density :math:`\propto e^{x s - s^2 / 2 \sigma^2}`, s >= 0.
 
     Parameters
     ----------
     field : (batch, ...)
-        x, where the uncut distribution has its mean.
+        x; the uncut distribution has its mean at :math:`\sigma^2 x`.
+    variance : float
+        :math:`\sigma^2` of the uncut distribution, above 0.
     """
 
     arg_constraints = {}
 
-    def __init__(self, field: Tensor):
+    def __init__(self, field: Tensor, variance: float = 1.0):
         self.field = field
+        self.uncut_variance = variance
+        self._scale = variance**0.5
         super().__init__(field.shape, validate_args=False)
 
     @property
     def log_normaliser(self) -> Tensor:
-        r"""Logarithm of the integral of :math:`e^{x s - s^2 / 2}` over s >= 0, elementwise."""
-        x = self.field
+        r"""Logarithm of the integral of the density without its factor, elementwise."""
+        x = self._scale * self.field
         # erfcx keeps what x^2 / 2 and the logarithm of a tiny tail would cancel.
         below = x.clamp(max=0)
         tail = (torch.special.erfcx(-below / 2**0.5) / 2).log()
         above = x.clamp(min=0)
         bulk = above.square() / 2 + torch.special.log_ndtr(above)
-        return torch.where(x < 0, tail, bulk) + math.log(2 * math.pi) / 2
+        return torch.where(x < 0, tail, bulk) + math.log(2 * math.pi * self.uncut_variance) / 2
 
     @property
     def mean(self) -> Tensor:
         """Above 0, elementwise."""
-        return self.field + (-self.log_normaliser).exp()
+        x = self._scale * self.field
+        exact = x + (math.log(self._scale) - self.log_normaliser).exp()
+        # Far beyond the cut the two terms cancel; the asymptotic series does not.
+        limit = _FAR[x.dtype]
+        s = 1 / (-x).clamp(min=limit)
+        q = s.square()
+        series = s * (1 - q * (2 - q * (10 - q * 74)))
+        return self._scale * torch.where(x < -limit, series, exact)
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """One draw of each, by the inverse of the distribution function."""
-        x = self.field.detach().double()
+        x = self._scale * self.field.detach().double()
         u = torch.rand(x.shape, generator=generator, dtype=torch.float64, device=x.device)
         # The upper tail P(s > t) = u P(s > 0), in the half where it keeps its digits.
         share = u * torch.special.ndtr(x)
@@ -163,12 +177,22 @@ class RectifiedNormal(Distribution):
         # Further out the tail of a normal density is that of its own logarithm.
         log = -2 * u.clamp(min=1e-300).log()
         far = log / (x.abs() + (x.square() + log).sqrt())
-        return torch.where(x > -35, centred + x, far).clamp(min=0).to(self.field)
+        drawn = torch.where(x > -35, centred + x, far).clamp(min=0)
+        return (self._scale * drawn).to(self.field)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density in nats, elementwise."""
-        density = self.field * value - value.square() / 2 - self.log_normaliser
+        cost = value.square() / (2 * self.uncut_variance)
+        density = self.field * value - cost - self.log_normaliser
         return torch.where(value >= 0, density, -torch.inf)
+
+    def tempered(self, temperature: float) -> "RectifiedNormal":
+        """The field over the temperature, the variance times it."""
+        return RectifiedNormal(self.field / temperature, self.uncut_variance * temperature)
+
+
+_FAR = {torch.float64: 100.0, torch.float32: 20.0}
+"""Further beyond the cut four terms of the series are nearer than the closed form."""
 
 
 def tempered(distribution: Distribution, temperature: float) -> Distribution:

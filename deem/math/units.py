@@ -20,8 +20,9 @@ from torch.distributions import Bernoulli, Distribution, Normal
 from torch.nn.functional import softplus
 
 from deem.math.distributions import RectifiedNormal, TruncatedExponential
+from deem.math.selu import SELU_DEPTH, SeluState, selu_cost
 
-__all__ = ["Binary", "Gaussian", "Rectified", "UnitInterval", "Units"]
+__all__ = ["Binary", "Gaussian", "Rectified", "Selu", "UnitInterval", "Units"]
 
 
 class Units(ABC):
@@ -134,10 +135,15 @@ class Gaussian(Units):
 
 
 class Rectified(Units):
-    r"""Units of at least 0 with cost :math:`s^2 / 2`: a normal distribution cut at 0.
+    r"""Units of at least 0 with cost :math:`s^2 / 2 \sigma^2`: a normal distribution cut at 0.
 
     Their mean is a smooth rectifier of the field; the draws are the noise of noisy rectified
     units, here of exactly the distribution that the energy says.
+
+    Parameters
+    ----------
+    variance : float
+        :math:`\sigma^2`, above 0.
 
     References
     ----------
@@ -146,11 +152,51 @@ class Rectified(Units):
 
     bounds = (0.0, math.inf)
 
+    def __init__(self, variance: float = 1.0):
+        self.variance = variance
+
     def cost(self, state: Tensor) -> Tensor:
-        return state.square() / 2
+        return state.square() / (2 * self.variance)
 
     def log_sum(self, field: Tensor) -> Tensor:
-        return RectifiedNormal(field).log_normaliser
+        return RectifiedNormal(field, self.variance).log_normaliser
 
     def given(self, field: Tensor) -> Distribution:
-        return RectifiedNormal(field)
+        return RectifiedNormal(field, self.variance)
+
+
+class Selu(Units):
+    r"""Units above :math:`-\lambda \alpha` whose most likely state is the SELU of the field.
+
+    .. math:: c(s) = \frac1T \int_0^s f^{-1}(u) \, du, \qquad f(x) = \lambda
+        \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}
+
+    as every monotonic activation f is the mode of the units whose cost is the integral of its
+    inverse [1]_, at T = 1. Positive states are a cut normal distribution; see
+    `deem.math.selu.SeluState` for the others.
+
+    Parameters
+    ----------
+    temperature : float
+        T, above 0; the mode is the SELU of T times the field.
+
+    References
+    ----------
+    .. [1] Ravanbakhsh, Poczos, Schneider, Schuurmans, Greiner (2016), Stochastic neural networks
+       with monotonic activation functions.
+    .. [2] Klambauer, Unterthiner, Mayr, Hochreiter (2017), Self-normalizing neural networks.
+    """
+
+    bounds = (-SELU_DEPTH, math.inf)
+
+    def __init__(self, temperature: float = 1.0):
+        self.temperature = temperature
+
+    def cost(self, state: Tensor) -> Tensor:
+        return selu_cost(state) / self.temperature
+
+    def log_sum(self, field: Tensor) -> Tensor:
+        return SeluState(field, self.temperature).log_normaliser
+
+    def given(self, field: Tensor) -> Distribution:
+        return SeluState(field, self.temperature)

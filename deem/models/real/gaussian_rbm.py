@@ -1,0 +1,142 @@
+"""The Gaussian RBM: real visible units with noise, binary hidden ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from deem.core.dataset import Dataset
+from deem.core.solvers import as_visible
+from deem.math.units import Gaussian, Units
+from deem.models.harmonium import DenseHarmonium
+
+__all__ = ["GaussianRBM"]
+
+_BATCH = 4096
+
+_CONSTANT = 10.0
+"""Rounding errors of its largest value that a constant column may vary by."""
+
+
+class GaussianRBM(DenseHarmonium):
+    r"""Restricted Boltzmann machine of real visible units and binary hidden ones.
+
+    .. math:: E(v, h) = \Big(\tfrac12 |z|^2 - a^\top z - b^\top h - z W h\Big) / T, \qquad
+        z_i = (v_i - m_i) / s_i, \qquad z \mid h \sim N(a + h W^\top, T)
+
+    Standardising the data is part of the model: the locations m and scales s are the means and
+    standard deviations of the columns in the first ``fit`` and stay, in files too, so the code of
+    a sample depends on no other sample. Everything that goes in or comes out (samples, draws,
+    reconstructions, their error in the history, densities) is in the units of the data. Free
+    energies do not change with these units; ``log_partition`` carries the logarithm of the scales.
+    ``reset`` forgets the data together with the weights.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+        Numbers of units, at least 1.
+    standardise : bool
+        Whether the first ``fit`` sets m and s; otherwise they are 0 and 1.
+    temperature : float
+        T, above 0: in energy, draws and gradient alike.
+    random_state : int
+        Seed of the first weights, N(0, 0.01^2).
+
+    Attributes
+    ----------
+    weight : (n_visible, n_hidden) Parameter
+        W.
+    visible_bias : (n_visible,) Parameter
+        a.
+    hidden_bias : (n_hidden,) Parameter
+        b.
+    location, scale : (n_visible,) Tensor
+        m and s; the scale of a constant column is 1.
+    is_prepared : bool Tensor
+        Whether m and s were set.
+
+    References
+    ----------
+    .. [1] Hinton, Salakhutdinov (2006), Reducing the dimensionality of data with neural networks.
+    .. [2] Krizhevsky (2009), Learning multiple layers of features from tiny images, section 1.3.
+
+    Examples
+    --------
+    >>> data = torch.tensor([[0.0, 900.0], [1.0, 901.0], [50.0, 9.0], [51.0, 8.0]]).repeat(25, 1)
+    >>> model = GaussianRBM(2, 1).fit(data, epochs=50, batch_size=10, learning_rate=0.1)
+    >>> (model.reconstruct(data) - data).abs().amax(0) < torch.tensor([10.0, 180.0])
+    tensor([True, True])
+    """
+
+    location: Tensor
+    scale: Tensor
+    is_prepared: Tensor
+    default_learning_rate: float = 0.01
+
+    def __init__(
+        self,
+        n_visible: int,
+        n_hidden: int,
+        standardise: bool = True,
+        temperature: float = 1.0,
+        random_state: int = 0,
+    ):
+        super().__init__(n_visible, n_hidden, temperature, random_state)
+        self.standardise = standardise
+
+    @property
+    def visible_units(self) -> Units:  # type: ignore[override]
+        """Kind of the visible units, standardised."""
+        return Gaussian(self.temperature)
+
+    @torch.no_grad()
+    def reset(self, random_state: object = None) -> None:
+        """Draw the weights anew and forget the data, as before any training."""
+        super().reset(random_state)
+        self.register_buffer("location", torch.zeros_like(self.visible_bias))
+        self.register_buffer("scale", torch.ones_like(self.visible_bias))
+        self.register_buffer("is_prepared", torch.tensor(False, device=self.device))
+
+    @torch.no_grad()
+    def prepare(self, data: Dataset) -> None:
+        """Set locations and scales, once."""
+        if not self.standardise or self.is_prepared:
+            return
+        location, scale, largest = _moments(data, self)
+        # What the dtype cannot tell from a constant would become huge numbers.
+        rounding = _CONSTANT * torch.finfo(self.dtype).eps * largest
+        self.location.copy_(location)
+        self.scale.copy_(torch.where(scale > rounding, scale, 1.0))
+        self.is_prepared.fill_(True)
+
+    def standardised(self, v: Tensor) -> Tensor:
+        """z: data, or any visible configurations (batch, n_visible), in standard units."""
+        return (v - self.location) / self.scale
+
+    def code(self, v: Tensor) -> Tensor:
+        return self.standardised(v)
+
+    def visible_given(self, field: Tensor) -> Distribution:
+        units = self.visible_units.given(field)
+        mean = torch.addcmul(self.location, self.scale, units.mean)
+        return Independent(Normal(mean, self.scale * units.stddev, validate_args=False), 1)
+
+    def visible_log_sum(self, field: Tensor) -> Tensor:
+        return super().visible_log_sum(field) + self.scale.log().sum()
+
+
+def _moments(data: Dataset, model: GaussianRBM) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, standard deviation and largest size of the columns, (n_visible,) float64."""
+
+    def mean(of: object) -> Tensor:
+        total = torch.zeros(model.n_visible, dtype=torch.float64, device=model.device)
+        for batch in data.batches(_BATCH, None):
+            values = of(as_visible(batch.data, model).double())  # type: ignore[operator]
+            shares = 1 if batch.weights is None else batch.weights.to(values).unsqueeze(1)
+            total += (shares * values).sum(0)
+        return total / data.total_weight
+
+    location = mean(lambda v: v)
+    variance = mean(lambda v: (v - location).square())
+    return location, variance.sqrt(), mean(torch.abs)

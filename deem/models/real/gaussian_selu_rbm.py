@@ -1,0 +1,76 @@
+"""The Gaussian RBM of hidden units with a scaled exponential linear mode."""
+
+from __future__ import annotations
+
+import torch
+
+from deem.core.model import Model
+from deem.math.selu import SELU_SLOPE
+from deem.math.units import Selu, Units
+from deem.models.real.gaussian_rbm import GaussianRBM
+
+__all__ = ["GaussianSeluRBM"]
+
+
+class GaussianSeluRBM(GaussianRBM):
+    r"""Restricted Boltzmann machine of real visible units and SELU hidden ones.
+
+    .. math:: E(v, h) = \Big(\tfrac12 |z|^2 - a^\top z + \sum_j c(h_j) - b^\top h - z W h\Big) / T
+
+    with z in standard units as in `GaussianRBM`, which says what stays in the units of the data,
+    and with the cost c of `deem.math.units.Selu`: the most likely state of a hidden unit is the
+    SELU of :math:`b + z W`, and its draws are exact. The features are the means.
+
+    The energy has a distribution only if it rises in every direction. ``gain() < 1`` suffices;
+    weights above it can let chains run away, so keep the learning rate low or decay the weights.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+        Numbers of units, at least 1.
+    standardise : bool
+        Whether the first ``fit`` sets locations and scales.
+    temperature : float
+        T, above 0: in energy, draws and gradient alike.
+    random_state : int
+        Seed of the first weights, N(0, 0.01^2).
+
+    Attributes
+    ----------
+    weight : (n_visible, n_hidden) Parameter
+        W.
+    visible_bias : (n_visible,) Parameter
+        a.
+    hidden_bias : (n_hidden,) Parameter
+        b.
+    location, scale : (n_visible,) Tensor
+        As in `GaussianRBM`.
+
+    References
+    ----------
+    .. [1] Ravanbakhsh, Poczos, Schneider, Schuurmans, Greiner (2016), Stochastic neural networks
+       with monotonic activation functions.
+    .. [2] Klambauer, Unterthiner, Mayr, Hochreiter (2017), Self-normalizing neural networks.
+    """
+
+    hidden_units: Units = Selu()
+    default_learning_rate: float = 0.001
+
+    # No layer can be listed.
+    log_partition = Model.log_partition
+
+    def __init__(
+        self,
+        n_visible: int,
+        n_hidden: int,
+        standardise: bool = True,
+        temperature: float = 1.0,
+        random_state: int = 0,
+    ):
+        super().__init__(n_visible, n_hidden, standardise, temperature, random_state)
+        self.hidden_units = Selu(temperature)
+
+    @torch.no_grad()
+    def gain(self) -> float:
+        """Largest factor that a sweep between the layers can stretch a difference by."""
+        return SELU_SLOPE * float(torch.linalg.matrix_norm(self.weight, 2).square())
