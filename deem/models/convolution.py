@@ -119,8 +119,8 @@ class ConvHarmonium(Harmonium):
         if not self.visible_units.is_binary or self.visible_bias.any():
             return
         v = as_visible(data.data, self)
-        weights = torch.ones(len(v)) if data.weights is None else data.weights
-        mean = (weights / weights.sum()).to(v) @ v.mean((2, 3))
+        weights = v.new_ones(len(v)) if data.weights is None else data.weights.to(v)
+        mean = weights / weights.sum() @ v.mean((2, 3))
         # One pixel more of each state keeps channels that are never on finite.
         pixels = v[:, 0].numel()
         mean = (mean.clamp(0, 1) * pixels + 1) / (pixels + 2)

@@ -52,8 +52,8 @@ class Standardised(Harmonium):
             return
         # In float64: a constant far from 0 must not get a spread by rounding.
         v = as_visible(data.data, self).double()
-        weights = torch.ones(len(v)) if data.weights is None else data.weights
-        weights = (weights / weights.sum()).to(v)
+        weights = v.new_ones(len(v)) if data.weights is None else data.weights.to(v)
+        weights = weights / weights.sum()
         shared = [i for i, length in enumerate(self.location.shape) if length == 1]
         mean = _mean(v, weights, shared)
         scale = _mean((v - mean).square(), weights, shared).sqrt()
