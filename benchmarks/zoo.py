@@ -1,8 +1,8 @@
-"""RBMs against Learnergy, scikit-learn and minimal loops.
+"""RBMs and deep belief networks against Learnergy, scikit-learn and minimal loops.
 
     python benchmarks/zoo.py [--only PART ...]
 
-Parts: likelihood, flipped, epoch, classify, seeds. Likelihoods are exact, by one sum
+Parts: likelihood, flipped, epoch, dbn, ais, classify, seeds. Likelihoods are exact, by one sum
 over all hidden states for everybody. Times are CPU seconds of one thread; contenders alternate in
 one process, the first round is thrown away, and ratios are medians over the rounds. Learnergy is
 read from the environment of ``make bench-env``, and left out without it. Prints tables and writes
@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from common import HERE, versions, write_json
 from threadpoolctl import threadpool_limits
-from zoo_checks import measure_seeds
+from zoo_checks import measure_ais, measure_seeds
 from zoo_classify import measure_classify
 from zoo_likelihood import measure_flipped, measure_likelihood
 from zoo_peers import learnergy_version
-from zoo_speed import measure_epoch
+from zoo_speed import measure_dbn, measure_epoch
 
 from deem.utils.exception import DeemWarning
 
@@ -32,6 +32,8 @@ PARTS: dict[str, Callable[[], Any]] = {
     "likelihood": measure_likelihood,
     "flipped": measure_flipped,
     "epoch": measure_epoch,
+    "dbn": measure_dbn,
+    "ais": measure_ais,
     "classify": measure_classify,
     "seeds": measure_seeds,
 }
@@ -58,12 +60,12 @@ def main() -> None:
     warnings.simplefilter("ignore", DeemWarning)
     found = all_versions()
     print(", ".join(f"{name} {number}" for name, number in found.items()))
-    results = kept()
+    results = {}
     for name in chosen:
         print(f"{name}:")
         with threadpool_limits(1):
             results[name] = {"versions": found, **PARTS[name]()}
-    print(write_json("zoo.json", results))
+    print(write_json("zoo.json", {**kept(), **results}))
 
 
 if __name__ == "__main__":
