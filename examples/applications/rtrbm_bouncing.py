@@ -44,7 +44,9 @@ for name, guess in forecasts.items():
 with torch.no_grad():
     alone = frames.score_samples(test.flatten(0, 1)).reshape(len(test), -1).sum(1).mean()
     print(f"log-likelihood of a sequence by frames alone: {alone:.2f} nats")
-    print(f"log-likelihood of a sequence by the RTRBM: {model.score_samples(test).mean():.2f} nats")
+    print(
+        f"log-likelihood of a sequence by the RTRBM: {model.score_samples(test).mean():.2f} nats"
+    )
 
 print("a beginning | and how the model goes on")
 new = model.extend(test[:1, :3], n_steps=8, deterministic=True)[0]
