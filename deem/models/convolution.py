@@ -150,8 +150,8 @@ class ConvHarmonium(Harmonium):
         """What the filters see of visible units: themselves."""
         return v
 
-    def p_h(self, v: Tensor) -> Distribution:
-        given = self.hidden_units.given(self.hidden_field(v))
+    def hidden_given(self, field: Tensor) -> Distribution:
+        given = self.hidden_units.given(field)
         # Distributions of blocks are over planes already.
         return Independent(given, len(given.batch_shape) - 1, validate_args=False)
 
@@ -197,39 +197,75 @@ class ConvHarmonium(Harmonium):
         IntractableError
             If neither layer can be listed.
         """
+        n_states, states, scores, _ = self._smaller_layer()
+        parts = [scores(states(codes)).logsumexp(0) for codes in self._codes(n_states)]
+        return torch.stack(parts).logsumexp(0)
+
+    @torch.no_grad()
+    def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
+        """Independent draws (n, *visible_shape), where ``log_partition`` is exact.
+
+        Raises
+        ------
+        IntractableError
+            If neither layer can be listed.
+        """
+        n_states, states, scores, completed = self._smaller_layer()
+        log = torch.cat([scores(states(codes)) for codes in self._codes(n_states)])
+        drawn = torch.multinomial(
+            log.double().softmax(0), n, replacement=True, generator=generator
+        )
+        return completed(states(drawn), generator)
+
+    def _smaller_layer(self) -> tuple[int, Callable, Callable, Callable]:
+        """Of a layer that can be listed the number of states, and functions.
+
+        They give states by their numbers, log-weights of states, and visible draws by states.
+        """
         side = self.pooling or 1
-        sides: list[tuple[int, int, Callable[[Tensor], Tensor]]] = [
-            (side**2 + 1, prod(self.pooled_shape), self._scores_of_hidden)
-        ]
-        if self.visible_units.is_binary:
-            sides.append((2, prod(self.visible_shape), self._scores_of_visible))
-        n_states, n_blocks, scores = min(sides, key=lambda side: side[0] ** side[1])
-        if n_states**n_blocks > 2**MAX_LISTED_UNITS:
+        n_states = (side**2 + 1) ** prod(self.pooled_shape)
+        found: tuple[int, Callable, Callable, Callable]
+        found = n_states, self._hidden_states, self._scores_of_hidden, self.sample_v
+        n_images = 2 ** prod(self.visible_shape)
+        if self.visible_units.is_binary and n_images < n_states:
+            found = n_images, self._visible_states, self._scores_of_visible, lambda v, _: v
+        if found[0] > 2**MAX_LISTED_UNITS:
             raise IntractableError(
                 f"{type(self).__name__} of visible units {self.visible_shape} and hidden units "
                 f"{self.hidden_shape} has no layer of at most 2^{MAX_LISTED_UNITS} states to sum "
-                "over; use bracket() of deem.samplers.ais."
+                "over; use log_likelihood_of() of deem.samplers.likelihood."
             )
-        codes = torch.arange(n_states**n_blocks, device=self.device)
-        place = n_states ** torch.arange(n_blocks, device=self.device)
+        return found
+
+    def _codes(self, n_states: int) -> Sequence[Tensor]:
+        """Numbers of all states, some at a time."""
         width = prod(self.visible_shape) + prod(self.hidden_shape)
-        parts = [
-            scores(part.unsqueeze(1) // place % n_states).logsumexp(0)
-            for part in codes.split(max(1, _LISTED // width))
-        ]
-        return torch.stack(parts).logsumexp(0)
+        return torch.arange(n_states, device=self.device).split(max(1, _LISTED // width))
 
-    def _scores_of_visible(self, bits: Tensor) -> Tensor:
-        """Log-sum over the hidden units of visible states, given as (n, pixels) bits."""
-        return -self.free_energy(bits.to(self.dtype).unflatten(1, self.visible_shape))
+    def _visible_states(self, codes: Tensor) -> Tensor:
+        """Binary images (n, *visible_shape) by their numbers, (n,) int64."""
+        bits = _digits(codes, 2, prod(self.visible_shape))
+        return bits.to(self.dtype).unflatten(1, self.visible_shape)
 
-    def _scores_of_hidden(self, states: Tensor) -> Tensor:
-        """Log-sum over the visible units of hidden states, (n, blocks): 0 is all off."""
+    def _hidden_states(self, codes: Tensor) -> Tensor:
+        """Hidden states (n, *hidden_shape) by their numbers, (n,) int64."""
         side = self.pooling or 1
-        blocks = one_hot(states, side**2 + 1)[..., 1:].to(self.dtype)
-        h = join_blocks(blocks.unflatten(1, self.pooled_shape).movedim(-1, 0), side)
+        blocks = _digits(codes, side**2 + 1, prod(self.pooled_shape))
+        # State 0 of a block is all off.
+        units = one_hot(blocks, side**2 + 1)[..., 1:].to(self.dtype)
+        return join_blocks(units.unflatten(1, self.pooled_shape).movedim(-1, 0), side)
+
+    def _scores_of_visible(self, v: Tensor) -> Tensor:
+        return -self.free_energy(v)
+
+    def _scores_of_hidden(self, h: Tensor) -> Tensor:
         own = h.sum((2, 3)) @ self.hidden_bias / self.temperature
         return own + self.visible_log_sum(self.visible_field(h))
+
+
+def _digits(codes: Tensor, base: int, n_digits: int) -> Tensor:
+    """Digits (n, n_digits) of numbers (n,) int64, the lowest first."""
+    return codes.unsqueeze(1) // base ** torch.arange(n_digits, device=codes.device) % base
 
 
 def _as_sides(name: str, shape: Sequence[int]) -> tuple[int, int]:

@@ -45,6 +45,15 @@ class Standardised(Harmonium):
         self.register_buffer("is_standardised", torch.tensor(False))
 
     @torch.no_grad()
+    def reset(self, random_state: object = None) -> None:
+        """Draw the weights anew and forget the data, as before any training."""
+        super().reset(random_state)  # type: ignore[misc]
+        if hasattr(self, "scale"):
+            self.location.zero_()
+            self.scale.fill_(1)
+            self.is_standardised.fill_(False)
+
+    @torch.no_grad()
     def prepare(self, data: Dataset) -> None:
         """Fit location and scale where no training has; what is constant keeps scale 1."""
         super().prepare(data)
@@ -66,8 +75,8 @@ class Standardised(Harmonium):
         """What the weights see of visible units: z."""
         return (v - self.location) / self.scale
 
-    def p_v(self, h: Tensor) -> Distribution:
-        z = self.visible_units.given(self.visible_field(h))
+    def visible_given(self, field: Tensor) -> Distribution:
+        z = self.visible_units.given(field)
         given = Normal(
             self.location + self.scale * z.mean, self.scale * z.stddev, validate_args=False
         )

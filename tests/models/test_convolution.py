@@ -13,6 +13,8 @@ from deem.math.random import as_generator
 from deem.math.units import Binary
 from deem.models import ConvRBM, GaussianConvRBM
 from deem.samplers import Gibbs
+from deem.samplers.ais import annealed_importance
+from deem.samplers.gibbs_path import IndependentUnits
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 TINY = [tiny for tiny in TINY_ZOO if tiny.cls in (ConvRBM, GaussianConvRBM)]
@@ -117,6 +119,18 @@ def test_pooled_is_the_probability_of_any_unit_of_the_block(close):
     plain = PLAIN.build(1)
     close(plain.pooled(PLAIN.visible), plain(PLAIN.visible))
     assert plain.pooled_shape == plain.hidden_shape
+
+
+@pytest.mark.parametrize("tiny", TINY[:2], ids=["plain", "pooled"])
+def test_annealing_and_exact_draws_agree_with_the_listed_distribution(tiny):
+    model = tiny.build(2)
+    p = tiny.exact(model).log_v.exp().detach()
+    draws = model.exact_draws(5000, as_generator(0))
+    bound = total_variation_bound(p, len(draws))
+    assert total_variation(tiny.exact(model).histogram(draws), p) < bound
+    base = IndependentUnits(model)
+    found = annealed_importance(model, base, generator=as_generator(0), n_steps=50)
+    assert found.log_partition == pytest.approx(model.log_partition().item(), abs=0.15)
 
 
 def distance_after_gibbs(tiny, model, n=5000):
@@ -230,6 +244,9 @@ def test_the_scale_is_fitted_once_and_channels_have_their_own():
     kept = model.scale.clone()
     assert torch.equal(model(v[:1]), model(v)[:1])
     assert torch.equal(model.fit(5 * v, epochs=1, random_state=0).scale, kept)
+    model.reset()
+    assert torch.equal(model.scale, torch.ones(3, 1, 1))
+    assert torch.equal(model.fit(5 * v, epochs=1, random_state=0).scale[:2], 5 * kept[:2])
     raw = GaussianConvRBM((4, 4), (2, 2), n_channels=3, standardise=False)
     assert torch.equal(raw.fit(v / 30, epochs=1).scale, torch.ones(3, 1, 1))
 
