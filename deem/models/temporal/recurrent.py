@@ -355,16 +355,16 @@ class RecurrentHarmonium(LatentModel):
     def _unroll(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden fields of all frames, and what the past adds to them; (batch, time, n_hidden)."""
         own, past = self._own_field(v), []
-        state = self.initial_state.expand(len(v), -1)
+        state, weight = self.initial_state.expand(len(v), -1), self._scaled()
         for field in own.unbind(1):
-            past.append(self._drive(state))
+            past.append(state @ weight)
             state = self.frame.hidden_units.mean(field + past[-1])
         drive = torch.stack(past, 1)
         return own + drive, drive
 
-    def _drive(self, state: Tensor) -> Tensor:
-        """What hidden means (batch, n_hidden) add to the fields of the frame that follows."""
-        return state @ self.recurrent_weight / self.temperature
+    def _scaled(self) -> Tensor:
+        """U / T: hidden means times it add to the hidden fields of the frame that follows."""
+        return self.recurrent_weight / self.temperature
 
     def _own_field(self, v: Tensor) -> Tensor:
         return self.frame.hidden_field(v.flatten(0, 1)).unflatten(0, v.shape[:2])
@@ -386,7 +386,7 @@ class RecurrentHarmonium(LatentModel):
 
         frame, frames = self.frame, []
         for _ in range(n_steps):
-            past = self._drive(state)
+            past = state @ self._scaled()
             field = past + frame.hidden_bias / self.temperature
             for _ in range(gibbs_steps):
                 v = settle(frame.p_v(settle(frame.hidden_units.given(field))))

@@ -48,7 +48,8 @@ def test_locations_and_scales_are_those_of_all_frames_and_stay(cls, close, tmp_p
     model.save(tmp_path / "model")
     assert torch.equal(cls.load(tmp_path / "model").frame.scale, kept)
     assert torch.equal(model.frame.scale, kept)
-    assert not cls(1, 2, standardise=False).fit(v, epochs=1).frame.is_prepared
+    plain = cls(1, 2, standardise=False).fit(v, epochs=1).frame
+    assert torch.equal(plain.scale, torch.ones(1))
 
 
 def remembering():
