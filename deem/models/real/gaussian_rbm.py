@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
 
-from deem.core.dataset import Dataset
-from deem.core.solvers import as_visible
 from deem.math.units import Gaussian, Units
 from deem.models.harmonium import DenseHarmonium
+from deem.models.standardised import Standardised
 
 __all__ = ["GaussianRBM"]
 
-_BATCH = 4096
 
-_CONSTANT = 10.0
-"""Rounding errors of its largest value that a constant column may vary by."""
-
-
-class GaussianRBM(DenseHarmonium):
+class GaussianRBM(Standardised, DenseHarmonium):
     r"""Restricted Boltzmann machine of real visible units and binary hidden ones.
 
     .. math:: E(v, h) = \Big(\tfrac12 |z|^2 - a^\top z - b^\top h - z W h\Big) / T, \qquad
@@ -53,8 +45,8 @@ class GaussianRBM(DenseHarmonium):
         b.
     location, scale : (n_visible,) Tensor
         m and s; the scale of a constant column is 1.
-    is_prepared : bool Tensor
-        Whether m and s were set.
+    is_standardised : Tensor
+        Whether a training has set them.
 
     References
     ----------
@@ -69,9 +61,6 @@ class GaussianRBM(DenseHarmonium):
     tensor([True, True])
     """
 
-    location: Tensor
-    scale: Tensor
-    is_prepared: Tensor
     default_learning_rate: float = 0.01
 
     def __init__(
@@ -84,6 +73,7 @@ class GaussianRBM(DenseHarmonium):
     ):
         super().__init__(n_visible, n_hidden, temperature, random_state)
         self.standardise = standardise
+        self.hold_scale((n_visible,))
 
     @property
     def visible_units(self) -> Units:  # type: ignore[override]
@@ -94,49 +84,7 @@ class GaussianRBM(DenseHarmonium):
     def reset(self, random_state: object = None) -> None:
         """Draw the weights anew and forget the data, as before any training."""
         super().reset(random_state)
-        self.register_buffer("location", torch.zeros_like(self.visible_bias))
-        self.register_buffer("scale", torch.ones_like(self.visible_bias))
-        self.register_buffer("is_prepared", torch.tensor(False, device=self.device))
-
-    @torch.no_grad()
-    def prepare(self, data: Dataset) -> None:
-        """Set locations and scales, once."""
-        if not self.standardise or self.is_prepared:
-            return
-        location, scale, largest = _moments(data, self)
-        # What the dtype cannot tell from a constant would become huge numbers.
-        rounding = _CONSTANT * torch.finfo(self.dtype).eps * largest
-        self.location.copy_(location)
-        self.scale.copy_(torch.where(scale > rounding, scale, 1.0))
-        self.is_prepared.fill_(True)
-
-    def standardised(self, v: Tensor) -> Tensor:
-        """z: data, or any visible configurations (batch, n_visible), in standard units."""
-        return (v - self.location) / self.scale
-
-    def code(self, v: Tensor) -> Tensor:
-        return self.standardised(v)
-
-    def visible_given(self, field: Tensor) -> Distribution:
-        units = self.visible_units.given(field)
-        mean = torch.addcmul(self.location, self.scale, units.mean)
-        return Independent(Normal(mean, self.scale * units.stddev, validate_args=False), 1)
-
-    def visible_log_sum(self, field: Tensor) -> Tensor:
-        return super().visible_log_sum(field) + self.scale.log().sum()
-
-
-def _moments(data: Dataset, model: GaussianRBM) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, standard deviation and largest size of the columns, (n_visible,) float64."""
-
-    def mean(of: object) -> Tensor:
-        total = torch.zeros(model.n_visible, dtype=torch.float64, device=model.device)
-        for batch in data.batches(_BATCH, None):
-            values = of(as_visible(batch.data, model).double())  # type: ignore[operator]
-            shares = 1 if batch.weights is None else batch.weights.to(values).unsqueeze(1)
-            total += (shares * values).sum(0)
-        return total / data.total_weight
-
-    location = mean(lambda v: v)
-    variance = mean(lambda v: (v - location).square())
-    return location, variance.sqrt(), mean(torch.abs)
+        if hasattr(self, "scale"):
+            self.location.zero_()
+            self.scale.fill_(1)
+            self.is_standardised.fill_(False)

@@ -94,11 +94,11 @@ class VarianceGaussianRBM(GaussianRBM):
         return self.log_variance.clamp(-_BOUND, _BOUND).exp()
 
     def code(self, v: Tensor) -> Tensor:
-        return self.standardised(v) / self._variance()
+        return super().code(v) / self._variance()
 
     def visible_field(self, h: Tensor) -> Tensor:
         return super().visible_field(h) / self._variance()
 
     def visible_energy(self, v: Tensor) -> Tensor:
-        cost = self.visible_units.cost(self.standardised(v)).sum(1)
+        cost = self.visible_units.cost(super().code(v)).sum(1)
         return cost - self.code(v) @ self.visible_bias / self.temperature
