@@ -39,13 +39,15 @@ class ConditionalLikelihood(SteppedSolver):
         As in `make_scheduler`.
     """
 
+    default_epochs = 40
+
     def __init__(
         self,
         learning_rate: float = 0.01,
         optimizer: str | Callable = "adam",
         momentum: float = 0.0,
         weight_decay: float = 0.0,
-        scheduler: str | Callable | None = None,
+        scheduler: str | Callable | None = "cosine",
     ):
         if not learning_rate > 0:
             raise ArgumentError(f"learning_rate={learning_rate}; it must be above 0.")
@@ -101,6 +103,8 @@ class HybridDivergence(ContrastiveDivergence):
        machines, section 5.
     """
 
+    default_epochs = 40
+
     def __init__(
         self,
         alpha: float = 0.01,
@@ -109,7 +113,7 @@ class HybridDivergence(ContrastiveDivergence):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         optimizer: str | Callable = "adam",
-        scheduler: str | Callable | None = None,
+        scheduler: str | Callable | None = "cosine",
         persistent: bool = False,
         fresh: float = 0.05,
     ):

@@ -201,8 +201,19 @@ class DiscriminativeRBM(DenseHarmonium):
                 "Dataset(data, targets) if they are not."
             )
 
+    @torch.no_grad()
     def prepare(self, data: Dataset) -> None:
-        super().prepare(self.joined(data))
+        """Start biases of units and classes that are all 0 at the log-odds of the data."""
+        if self.visible_bias.any():
+            return
+        joint = self.joined(data)
+        v = as_visible(joint.data, self)
+        shares = v.new_ones(len(v)) if joint.weights is None else joint.weights.to(v)
+        # One sample more of each state keeps units that are never on, and lost classes, finite.
+        x, y = self.split((shares * len(v) / shares.sum()).unsqueeze(0) @ v)
+        odds = ((x.clamp(0, len(v)) + 1) / (len(v) + 2)).logit()
+        bias = torch.cat([odds, (y + 1).log() @ self.basis], 1).squeeze(0)
+        self.visible_bias.copy_(bias * self.temperature)
 
     def log_likelihood(self, batch: Dataset) -> Tensor:
         return super().log_likelihood(self.joined(batch))
