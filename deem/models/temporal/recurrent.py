@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -15,13 +14,11 @@ from deem.core.model import LatentModel
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible, weighted_mean
 from deem.core.votes import Votes
 from deem.math.random import as_generator, draw
-from deem.models.harmonium import MAX_LISTED_UNITS, DenseHarmonium, check_sizes
+from deem.models.harmonium import DenseHarmonium, check_sizes
+from deem.models.temporal.partitions import log_partitions
 from deem.utils.exception import ArgumentError, IntractableError, ShapeError
 
 __all__ = ["RecurrentHarmonium"]
-
-_NUMBERS = 2**22
-"""Numbers that are looked at in one go where states are listed."""
 
 AnyRecurrent = TypeVar("AnyRecurrent", bound="RecurrentHarmonium")
 
@@ -111,13 +108,7 @@ class RecurrentHarmonium(LatentModel):
         return Independent(given, 2, validate_args=False)
 
     def log_partition(self) -> Tensor:
-        """There is none: that of a frame depends on the past.
-
-        Raises
-        ------
-        IntractableError
-            Always.
-        """
+        """Always raises `IntractableError`: that of a frame depends on the past."""
         raise IntractableError(
             f"every frame of {type(self).__name__} has a log-partition of its own, which depends "
             "on the frames before; use log_partitions(v) or score_samples(v)."
@@ -141,20 +132,12 @@ class RecurrentHarmonium(LatentModel):
         IntractableError
             If no layer of binary units has at most 20.
         """
-        past = self._unroll(v)[1]
-        return self._log_partitions(past.flatten(0, 1)).unflatten(0, v.shape[:2])
+        return self._log_partitions(self._unroll(v)[1])
 
     def score_samples(self, v: Tensor) -> Tensor:
-        """Exact log-likelihood of sequences (batch, time, n_visible): (batch,), in nats.
-
-        Raises
-        ------
-        IntractableError
-            If no layer of binary units has at most 20.
-        """
+        """Exact log-likelihood (batch,) of sequences, in nats, as far as `log_partitions` goes."""
         field, past = self._unroll(v)
-        log_partitions = self._log_partitions(past.flatten(0, 1)).unflatten(0, v.shape[:2])
-        return -self._free_energy(v, field) - log_partitions.sum(1)
+        return -self._free_energy(v, field) - self._log_partitions(past).sum(1)
 
     @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
@@ -326,10 +309,6 @@ class RecurrentHarmonium(LatentModel):
         **settings
             As those of `Model.fit`.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ArgumentError
@@ -396,30 +375,8 @@ class RecurrentHarmonium(LatentModel):
         return torch.stack(frames, 1)
 
     def _log_partitions(self, past: Tensor) -> Tensor:
-        """Log-partitions (m,) of frames to whose hidden fields the past adds (m, n_hidden)."""
-        frame = self.frame
-
-        def of_hidden(h: Tensor) -> Tensor:
-            return frame._scores_of_hidden(h) + past @ h.t()
-
-        def of_visible(v: Tensor) -> Tensor:
-            field = frame.hidden_field(v) + past.unsqueeze(1)
-            return frame.hidden_units.log_sum(field).sum(2) - frame.visible_energy(v)
-
-        sides: list[tuple[int, Callable[[Tensor], Tensor], int]] = []
-        if frame.hidden_units.is_binary:
-            sides.append((self.n_hidden, of_hidden, self.n_visible + len(past)))
-        if frame.visible_units.is_binary:
-            sides.append((self.n_visible, of_visible, self.n_hidden * len(past)))
-        sides = [side for side in sides if side[0] <= MAX_LISTED_UNITS]
-        if not sides:
-            raise IntractableError(
-                f"{type(self).__name__}({self.n_visible}, {self.n_hidden}) has no layer of at "
-                f"most {MAX_LISTED_UNITS} binary units to sum over."
-            )
-        n_units, scores, numbers = min(sides, key=lambda side: side[0])
-        parts = [scores(s).logsumexp(1) for s in _states(n_units, _NUMBERS // numbers, past)]
-        return torch.stack(parts).logsumexp(0)
+        """Log-partitions (batch, time) of the frames, given what the past adds to their fields."""
+        return log_partitions(self.frame, past.flatten(0, 1)).unflatten(0, past.shape[:2])
 
     def _check_shape(self, v: object) -> None:
         shape = None if isinstance(v, Votes) else tuple(getattr(v, "shape", ()))
@@ -429,14 +386,6 @@ class RecurrentHarmonium(LatentModel):
                 f"(n_samples, time, {self.n_visible}) with at least one frame; stack sequences of "
                 "one length."
             )
-
-
-def _states(n_units: int, size: int, like: Tensor) -> Iterator[Tensor]:
-    """All states of binary units, at most `size` rows at a time."""
-    codes = torch.arange(2**n_units, device=like.device)
-    bits = torch.arange(n_units, device=like.device)
-    for part in codes.split(max(1, size)):
-        yield (part.unsqueeze(1) >> bits & 1).to(like.dtype)
 
 
 def _frames_of(data: Dataset) -> Dataset:

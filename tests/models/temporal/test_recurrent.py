@@ -14,6 +14,7 @@ from deem.core.reading import read_votes
 from deem.core.solvers import Centring, ContrastiveDivergence, ExactGradient, SparsityTarget
 from deem.math.random import as_generator
 from deem.models import RTRBM, TEMPORAL, RTGaussianRBM, RTVarianceGaussianRBM
+from deem.models.temporal import partitions
 from deem.samplers import GibbsWithGradients
 from deem.utils.exception import (
     ArgumentError,
@@ -79,6 +80,12 @@ def test_score_samples_is_the_exact_log_likelihood(tiny, model, index, v, close)
     close(gradient(model.score_samples(v).mean(), model), gradient(exact.log_p.mean(), model))
 
 
+def test_states_are_listed_in_parts(tiny, model, v, monkeypatch, close):
+    expected = model.log_partitions(v)
+    monkeypatch.setattr(partitions, "_NUMBERS", 3 * v.shape[0] * v.shape[1] * model.n_hidden)
+    close(model.log_partitions(v), expected)
+
+
 def test_probabilities_of_all_sequences_sum_to_one(tiny, model, close):
     index = tiny.all_sequences()
     weights = torch.as_tensor(tiny.log_weight).expand(len(tiny.states))[index].sum(1)
@@ -114,9 +121,7 @@ def test_contrast_with_the_exact_negative_phase_is_the_gradient_of_the_nll(tiny,
 def test_a_past_taken_as_constant_is_not_the_gradient(tiny, model, index, v):
     exact = gradient(model.score_samples(v).mean(), model)
     past = model._unroll(v)[1].detach()
-    cut = model._free_energy(v, model._own_field(v) + past) + model._log_partitions(
-        past.flatten(0, 1)
-    ).reshape(len(v), -1).sum(1)
+    cut = model._free_energy(v, model._own_field(v) + past) + model._log_partitions(past).sum(1)
     assert (exact[: -model.n_hidden] + gradient_or_zero(cut.mean(), model)).abs().max() > 1e-3
 
 
@@ -340,7 +345,7 @@ def test_solvers_that_do_not_suit_sequences_are_refused(solver, error, text):
 
 def test_wrong_numbers_and_wide_frames_are_refused():
     model = RTRBM(21, 21)
-    with pytest.raises(IntractableError, match=r"RTRBM\(21, 21\)"):
+    with pytest.raises(IntractableError, match=r"frames of RBM\(21, 21\)"):
         model.score_samples(torch.zeros(1, 2, 21))
     with pytest.raises(ArgumentError, match="n_steps=0"):
         model.sample(2, 0)
