@@ -117,6 +117,15 @@ class Model(Module):
             On the model's device.
         """
 
+    @contextmanager
+    def remembering(self, v: Tensor) -> Iterator[None]:
+        """Hold the parameters for a while, so what depends on data `v` is computed once.
+
+        A solver asks several things of the same tensor between two updates. Models in which that
+        costs something override it.
+        """
+        yield
+
     def contrast(
         self,
         v: Tensor,

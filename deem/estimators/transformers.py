@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from torch import Tensor
 from deem.core.model import BipartiteModel, Model
 from deem.core.solvers import Solver
 from deem.math.random import as_generator
-from deem.models import ZOO
+from deem.models import DBN, ZOO
 from deem.utils.exception import ArgumentError, check_choice
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["RBMTransformer"]
+__all__ = ["DBNTransformer", "RBMTransformer", "draw_seed"]
 
 _ROWS = 4096
 """Rows that are transformed at a time."""
@@ -31,7 +32,58 @@ _ROWS = 4096
 _FLOATS = (np.float32, np.float64)
 
 
-class RBMTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Training and features; you write ``_built``, the model for rows of a width."""
+
+    model_: Any
+    epochs: Any
+    batch_size: int
+    learning_rate: Any
+    solver: Any
+    random_state: Any
+    verbose: bool
+
+    @abstractmethod
+    def _built(self, n_features: int, generator: torch.Generator) -> Any:
+        """The model to train."""
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Train the model on rows X (n_samples, n_features); `y` is ignored."""
+        X = validate_data(self, X, dtype=_FLOATS)
+        generator = as_generator(self.random_state)
+        model = self._built(X.shape[1], generator)
+        v = _visible(model, X)
+        model.fit(
+            v,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            solver=self.solver,
+            random_state=generator,
+            verbose=self.verbose,
+        )
+        self.model_ = model.eval()
+        self.history_ = model.history
+        self._n_features_out = _features(model, v[:1]).shape[1]
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Means of the hidden units, (n_samples, n_features_out), in the precision of X."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        rows = _visible(self.model_, X).split(_ROWS)
+        return torch.cat([_features(self.model_, part) for part in rows]).numpy().astype(X.dtype)
+
+    def reconstruct(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Means of the visible units given those of the hidden ones, in the shape of X."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        with torch.no_grad():
+            found = self.model_.reconstruct(_visible(self.model_, X))
+        return found.flatten(1).numpy().astype(X.dtype)
+
+
+class RBMTransformer(_Transformer):
     """Features of any RBM of the library: the means of its hidden units.
 
     Parameters
@@ -99,40 +151,6 @@ class RBMTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: object = None) -> Self:
-        """Train the model on rows X (n_samples, n_features); `y` is ignored."""
-        X = validate_data(self, X, dtype=_FLOATS)
-        generator = as_generator(self.random_state)
-        model = self._built(X.shape[1], generator)
-        v = _visible(model, X)
-        model.fit(
-            v,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            solver=self.solver,
-            random_state=generator,
-            verbose=self.verbose,
-        )
-        self.model_ = model.eval()
-        self.history_ = model.history
-        self._n_features_out = int(np.prod(_features(model, v[:1]).shape[1:]))
-        return self
-
-    def transform(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Means of the hidden units, (n_samples, n_features_out), in the precision of X."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        parts = [_features(self.model_, part) for part in _visible(self.model_, X).split(_ROWS)]
-        return torch.cat(parts).flatten(1).numpy().astype(X.dtype)
-
-    def reconstruct(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Means of the visible units given those of the hidden ones, in the shape of X."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        found = self.model_.reconstruct(_visible(self.model_, X))
-        return found.flatten(1).numpy().astype(X.dtype)
-
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Minus the free energy of each row, (n_samples,), in nats: log-probability but for Z."""
         check_is_fitted(self)
@@ -158,18 +176,81 @@ class RBMTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "an instance of one."
             )
         taken = inspect.signature(model_class).parameters
-        seed = int(torch.randint(2**31, (), generator=generator))
         arguments = {
             "n_visible": n_features,
             "n_hidden": self.n_components,
             "n_filters": self.n_components,
-            "random_state": seed,
+            "random_state": draw_seed(generator),
         }
         arguments = {name: value for name, value in arguments.items() if name in taken}
         return model_class(**{**arguments, **(self.model_params or {})})
 
 
-def _visible(model: BipartiteModel, X: np.ndarray) -> Tensor:
+class DBNTransformer(_Transformer):
+    """Features of a deep belief network: the means of the units on top.
+
+    Parameters
+    ----------
+    model : str, class, one a layer, or a DBN
+        Kinds of the dense layers, names of `deem.models.ZOO` or classes; or a `DBN`, which is
+        copied before it is trained.
+    n_hidden : sequence of int
+        Hidden units of each layer; not for an instance.
+    epochs : int, or one a layer
+        Passes over the data.
+    batch_size : int
+        Rows a batch.
+    learning_rate, solver : optional
+        One for all layers, or one a layer; as in `DBN.fit`.
+    random_state : None, int or numpy RandomState
+        Of the first weights and of the training.
+    verbose : bool
+        Show progress bars.
+
+    Attributes
+    ----------
+    model_ : DBN
+        The trained network, in evaluation mode.
+    history_ : History
+        Its training.
+    n_features_in_ : int
+        Columns seen in ``fit``.
+    """
+
+    def __init__(
+        self,
+        model: Any = "RBM",
+        n_hidden: Sequence[int] = (128, 64),
+        *,
+        epochs: int | Sequence[int] = 10,
+        batch_size: int = 10,
+        learning_rate: float | Sequence[float] | None = None,
+        solver: Any = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ):
+        self.model = model
+        self.n_hidden = n_hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.solver = solver
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _built(self, n_features: int, generator: torch.Generator) -> DBN:
+        if isinstance(self.model, DBN):
+            return copy.deepcopy(self.model)
+        seed = draw_seed(generator)
+        return DBN.of(self.model, n_features, list(self.n_hidden), random_state=seed)
+
+
+def draw_seed(generator: torch.Generator) -> int:
+    """Draw the seed of a model's first weights."""
+    return int(torch.randint(2**31, (), generator=generator))
+
+
+def _visible(model: Any, X: np.ndarray) -> Tensor:
     """Rows as the model takes them: images in its shape, in its dtype."""
     v = torch.tensor(X, dtype=model.dtype)
     shape = getattr(model, "visible_shape", v.shape[1:])
@@ -182,6 +263,6 @@ def _visible(model: BipartiteModel, X: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def _features(model: BipartiteModel, v: Tensor) -> Tensor:
-    pooled = getattr(model, "pooled", None)
-    return model(v) if pooled is None else pooled(v)
+def _features(model: Any, v: Tensor) -> Tensor:
+    features: Any = getattr(model, "pooled", model)
+    return features(v).flatten(1)

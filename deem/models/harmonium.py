@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -171,6 +172,8 @@ class DenseHarmonium(Harmonium):
         b.
     """
 
+    _seen: tuple[Tensor, Tensor] | None = None
+
     def __init__(
         self, n_visible: int, n_hidden: int, temperature: float = 1.0, random_state: int = 0
     ):
@@ -216,6 +219,8 @@ class DenseHarmonium(Harmonium):
             self.visible_bias.copy_(mean.logit() * self.temperature)
 
     def hidden_field(self, v: Tensor) -> Tensor:
+        if self._seen is not None and self._seen[0] is v and not torch.is_grad_enabled():
+            return self._seen[1]
         scale = 1 / self.temperature
         return torch.addmm(
             self.hidden_bias, self.code(v), self.coupling(), beta=scale, alpha=scale
@@ -253,15 +258,26 @@ class DenseHarmonium(Harmonium):
         chain_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The closed form: minus the means of units and of their products, data minus chains."""
-        both = torch.cat([v, chains])
-        code, field = self.code(both), self.hidden_field(both)
-        signs = torch.cat([_shares(v, weights), -_shares(chains, chain_weights)])
-        signed = self.hidden_units.mean(field) * (signs / -self.temperature).unsqueeze(1)
+        ends = (_shares(v, weights), v), (-_shares(chains, chain_weights), chains)
+        return tuple(self._accumulate(signs / -self.temperature, end) for signs, end in ends)  # type: ignore[return-value]
+
+    def _accumulate(self, signs: Tensor, v: Tensor) -> Tensor:
+        """Add the signed (batch,) means of units and of their products; return free energies."""
+        code, field = self.code(v), self.hidden_field(v)
+        signed = self.hidden_units.mean(field) * signs.unsqueeze(1)
         _add_gradient(self.weight, self.weight_gradient(code, signed))
         _add_gradient(self.hidden_bias, signed.sum(0))
-        _add_gradient(self.visible_bias, (signs / -self.temperature) @ code)
-        free_energy = self.visible_energy(both) - self.hidden_log_sum(field)
-        return free_energy[: len(v)], free_energy[len(v) :]
+        _add_gradient(self.visible_bias, signs @ code)
+        return self.visible_energy(v) - self.hidden_log_sum(field)
+
+    @contextmanager
+    def remembering(self, v: Tensor) -> Iterator[None]:
+        with torch.no_grad():
+            self._seen = v, self.hidden_field(v)
+        try:
+            yield
+        finally:
+            self._seen = None
 
     def unit_means(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Means over a batch of what the weights see, (n_visible,), and of hidden units."""

@@ -13,13 +13,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from deem.core.solvers import ContrastiveDivergence
-from deem.estimators import RBMTransformer
+from deem.estimators import DBNTransformer, RBMClassifier, RBMTransformer
 from deem.models import RBM
 from deem.utils.exception import ArgumentError, OutsideUnitIntervalWarning, ShapeError
 
+ESTIMATORS = [
+    RBMTransformer(n_components=4, epochs=1),
+    DBNTransformer(n_hidden=(4, 3), epochs=1),
+    RBMClassifier("DiscriminativeRBM", n_components=10, learning_rate=0.05),
+]
 CHECKS = [
-    pytest.param(estimator, check, id=check.func.__name__)
-    for estimator, check in estimator_checks_generator(RBMTransformer(n_components=4, epochs=1))
+    pytest.param(estimator, check, id=f"{type(made).__name__}-{check.func.__name__}")
+    for made in ESTIMATORS
+    for estimator, check in estimator_checks_generator(made)
 ]
 
 
@@ -102,3 +108,38 @@ def test_an_instance_is_copied(digits):
 def test_bad_arguments_are_named(arguments, error, text, digits):
     with pytest.raises(error, match=text):
         small(**arguments).fit(digits[0])
+
+
+def test_a_network_hands_on_the_means_of_its_top(digits):
+    x, _ = digits
+    fitted = DBNTransformer(n_hidden=(12, 6), epochs=(2, 1), random_state=0).fit(x)
+    expected = fitted.model_.transform(torch.tensor(x).float())
+    np.testing.assert_allclose(fitted.transform(x), expected, rtol=1e-6)
+    assert fitted.transform(x).shape == (600, 6)
+    assert fitted.history_.n_epochs == 3
+
+
+def test_images_are_handed_on_as_pooled_maps(digits):
+    x, _ = digits
+    params = {"visible_shape": (8, 8), "filter_shape": (3, 3), "pooling": 2}
+    fitted = small(model="ConvRBM", n_components=4, epochs=1, model_params=params).fit(x)
+    assert fitted.transform(x).shape == (600, 4 * 3 * 3)
+    assert fitted.reconstruct(x).shape == x.shape
+
+
+@pytest.mark.parametrize("model", ["DiscriminativeRBM", "HybridDiscriminativeRBM"])
+def test_a_classifier_gives_back_labels_of_any_type(model, digits):
+    x, y = digits
+    names = np.array(list("abcdefghij"))[y]
+    fitted = RBMClassifier(model, n_components=40, epochs=10, random_state=0).fit(x, names)
+    assert list(fitted.classes_) == list("abcdefghij")
+    assert fitted.score(x, names) > 0.9
+    np.testing.assert_allclose(fitted.predict_proba(x).sum(1), 1, rtol=1e-5)
+
+
+def test_a_classifier_names_what_it_cannot_use(digits):
+    x, y = digits
+    with pytest.raises(ArgumentError, match="y has one class"):
+        RBMClassifier().fit(x, np.zeros(len(x)))
+    with pytest.raises(ArgumentError, match="model='RBM' is unknown; choose one of: Disc"):
+        RBMClassifier("RBM").fit(x, y)

@@ -159,20 +159,16 @@ class ContrastiveDivergence(SteppedSolver):
         model.redraw(v, generator)
         v = model.configurations(v, generator)
         weights = None if batch.weights is None else _shares(batch.weights.to(v))
-        chains, metrics = self._chains(model, v, batch.weights, generator)
-        if chains.shape[1:] != v.shape[1:]:
-            raise ShapeError(
-                f"{type(model).__name__} made chains of shape {tuple(chains.shape)} from data of "
-                f"shape {tuple(v.shape)}; build the model for the sizes of the data."
-            )
-        if self.monitor:
-            start = None if self.persistent else chains
-            seen = model.monitor(v, start, generator)
-            metrics |= {name: weighted_mean(values, weights) for name, values in seen.items()}
-        self._optimizer.zero_grad()
         # A chain that starts at a sample counts as often as the sample.
         chain_weights = None if self.persistent else weights
-        positive, negative = model.contrast(v, chains, weights, chain_weights)
+        with model.remembering(v):
+            chains, metrics = self._chains(model, v, batch.weights, generator)
+            _check_chains(model, v, chains)
+            if self.monitor:
+                seen = model.monitor(v, None if self.persistent else chains, generator)
+                metrics |= {name: weighted_mean(x, weights) for name, x in seen.items()}
+            self._optimizer.zero_grad()
+            positive, negative = model.contrast(v, chains, weights, chain_weights)
         self._descend(model, v, chains)
         if self.persistent:
             self._trace = [*self._trace[1 - _TRACE :], negative]
@@ -289,3 +285,11 @@ def _groups(model: Model, learning_rate: float) -> list[dict[str, Any]]:
 def _shares(weights: Tensor) -> Tensor:
     """Weights that sum to one, or to zero if there is nothing to share."""
     return weights / weights.sum().clamp(min=EPSILON)
+
+
+def _check_chains(model: Model, v: Tensor, chains: Tensor) -> None:
+    if chains.shape[1:] != v.shape[1:]:
+        raise ShapeError(
+            f"{type(model).__name__} made chains of shape {tuple(chains.shape)} from data of "
+            f"shape {tuple(v.shape)}; build the model for the sizes of the data."
+        )
