@@ -61,11 +61,13 @@ class CopiedRBM(DenseHarmonium):
         return v.unflatten(1, (self.visible_copies, -1)).sum(1)
 
     def hidden_field(self, v: Tensor) -> Tensor:
-        return super().hidden_field(v).repeat(1, self.hidden_copies)
+        field = torch.addmm(self.hidden_bias, self.code(v), self.weight)
+        return field.repeat(1, self.hidden_copies)
 
     def visible_field(self, h: Tensor) -> Tensor:
         both = h.unflatten(1, (self.hidden_copies, -1)).sum(1)
-        return super().visible_field(both).repeat(1, self.visible_copies)
+        field = torch.addmm(self.visible_bias, both, self.weight.t())
+        return field.repeat(1, self.visible_copies)
 
     def contrast(
         self,

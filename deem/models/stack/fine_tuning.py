@@ -69,7 +69,9 @@ class DBNClassifier(Module):
             raise ArgumentError(f"dropout={dropout}; expected a share in [0, 1).")
         self.dbn, self.n_classes = dbn, n_classes
         self.dropout, self.random_state = dropout, random_state
-        self.head = nn.Linear(dbn.n_outputs, n_classes).to(dbn.device, dbn.dtype)
+        # The first weights of torch come from its global generator.
+        head = nn.utils.skip_init(nn.Linear, dbn.n_outputs, n_classes)
+        self.head = head.to(dbn.device, dbn.dtype)
         generator = as_generator(random_state, dbn.device)
         nn.init.normal_(self.head.weight, 0, 0.01, generator=generator)
         nn.init.zeros_(self.head.bias)

@@ -84,14 +84,15 @@ class ResidualDBN(DBN):
         """Factor of the rectified field, and the largest sum c."""
         top = self.largest_field[index]
         scale = self.zeta_2 / top.clamp(min=EPSILON) * (top > 0)
-        return scale, self.zeta_1 * top.sigmoid() + scale * top.relu()
+        largest = self.zeta_1 * top.sigmoid() + scale * top.relu()
+        return scale, torch.where(largest > 0, largest, 1)
 
     def _probability(self, index: int, code: Tensor) -> Tensor:
         """Probability of the units with these codes, inverse to ``up``."""
         scale, largest = self._scales(index)
         total = (code * largest).clamp(min=0)
         if scale == 0:
-            return (total / self.zeta_1).clamp(max=1)
+            return (total / max(self.zeta_1, EPSILON)).clamp(max=1)
         # Above 0 the sum is concave in the field, so Newton's steps from 0 rise to the root.
         field = torch.zeros_like(total)
         for _ in range(_NEWTON_STEPS):
