@@ -16,7 +16,14 @@ from deem.utils.exception import ArgumentError, ShapeError
 if TYPE_CHECKING:
     from deem.core.model import Model
 
-__all__ = ["GibbsPath", "IndependentUnits", "TwoLayers", "as_two_layers"]
+__all__ = [
+    "GibbsPath",
+    "IndependentUnits",
+    "TwoLayers",
+    "as_two_layers",
+    "checked_field",
+    "own_field",
+]
 
 _HALVINGS = 60
 """Of an interval of fields: more than its numbers have digits."""
@@ -65,8 +72,8 @@ class GibbsPath:
     ----------
     model : Harmonium
         Left untouched.
-    field : (\*visible_shape) Tensor
-        :math:`a_0`.
+    field : (...) Tensor
+        :math:`a_0`, of the visible units of one configuration.
 
     References
     ----------
@@ -108,7 +115,7 @@ class GibbsPath:
     def _look(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Energies of v by itself at both ends, and the hidden fields; the last are remembered."""
         if self._last is None or self._last[0] is not v:
-            given = self.model.visible_given(self.field.expand_as(v))
+            given = self.model.visible_given(self.field.expand(len(v), *self.field.shape))
             own, field = self.model.visible_energy(v), self.model.hidden_field(v)
             self._last = v, -given.log_prob(v), own, field
         return self._last[1:]
@@ -123,7 +130,7 @@ class IndependentUnits(Base):
     ----------
     model : Harmonium
         Whose visible units they are.
-    field : (\*visible_shape) Tensor, optional
+    field : (...) Tensor, optional
         Field of each unit, for binary ones its log-odds. By default the visible biases of the
         model.
     """
@@ -131,13 +138,8 @@ class IndependentUnits(Base):
     def __init__(self, model: Model, field: Tensor | None = None):
         self.model = as_two_layers(model)
         self.shape = tuple(self.model.visible_shape)
-        if field is None:
-            off = torch.zeros(1, *self.model.hidden_shape, dtype=model.dtype, device=model.device)
-            with torch.no_grad():
-                field = self.model.visible_field(off).squeeze(0)
-        if field.shape != self.shape:
-            raise ShapeError(f"field has shape {tuple(field.shape)}; expected {self.shape}.")
-        self.field = field.detach().to(model.device, model.dtype)
+        own = own_field(model)
+        self.field = own if field is None else checked_field(field, own)
 
     @classmethod
     @torch.no_grad()
@@ -164,10 +166,10 @@ class IndependentUnits(Base):
     def sample(self, n: int, generator: torch.Generator, present: Tensor | None = None) -> Tensor:
         if present is not None and not present.all():
             raise ArgumentError("present has missing sites, but a unit is always there; leave it.")
-        return draw(self.model.visible_given(self.field.expand(n, *self.shape)), generator)
+        return draw(self.model.visible_given(self.field.expand(n, *self.field.shape)), generator)
 
     def free_energy(self, v: Tensor) -> Tensor:
-        return -self.model.visible_given(self.field.expand_as(v)).log_prob(v)
+        return -self.model.visible_given(self.field.expand(len(v), *self.field.shape)).log_prob(v)
 
     def free_energy_and_gradient(self, v: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
@@ -186,6 +188,24 @@ class IndependentUnits(Base):
                 "sweeps; leave it out."
             )
         return GibbsPath(as_two_layers(model), self.field)
+
+
+@torch.no_grad()
+def own_field(model: Any) -> Tensor:
+    """Fields of the visible units without any hidden ones: their biases."""
+    layers = as_two_layers(model)
+    off = torch.zeros(1, *layers.hidden_shape, dtype=model.dtype, device=model.device)
+    return layers.visible_field(off).squeeze(0)
+
+
+def checked_field(field: Tensor, like: Tensor) -> Tensor:
+    """A field on the device and in the dtype of another one, whose shape it must have."""
+    if field.shape != like.shape:
+        raise ShapeError(
+            f"field has shape {tuple(field.shape)}; expected {tuple(like.shape)}, that of the "
+            "fields of the visible units."
+        )
+    return field.detach().to(like)
 
 
 def as_two_layers(model: Any) -> TwoLayers:

@@ -112,4 +112,10 @@ def _shape(model: Any) -> tuple[int, ...]:
             f"{type(model).__name__} has no visible_shape; OnBits is for models of binary units "
             "such as RBM; run the kernel itself on those of votes."
         )
+    units = getattr(model, "visible_units", None)
+    if units is not None and not units.is_binary:
+        raise ArgumentError(
+            f"the visible units of {type(model).__name__} are {type(units).__name__}, no bits; "
+            "move them by Gibbs sweeps."
+        )
     return shape

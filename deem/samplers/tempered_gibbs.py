@@ -9,9 +9,8 @@ from torch import Tensor
 
 from deem.core.model import Model
 from deem.core.sampler import Sampler, SamplerState
-from deem.samplers.gibbs_path import GibbsPath, as_two_layers
+from deem.samplers.gibbs_path import GibbsPath, as_two_layers, checked_field, own_field
 from deem.samplers.tempering import check_temperatures, exchange, partners
-from deem.utils.exception import ShapeError
 
 __all__ = ["TemperedGibbs"]
 
@@ -37,7 +36,7 @@ class TemperedGibbs(Sampler):
     ----------
     temperatures : sequence of float
         At least two, ascending from 1.
-    field : (\*visible_shape) Tensor, optional
+    field : (...) Tensor, optional
         What the fields of the visible units tend to as the temperature rises, such as that of
         `IndependentUnits` with the means of the data: hot replicas then stay near the data, and
         fewer are needed. By default 0.
@@ -71,7 +70,7 @@ class TemperedGibbs(Sampler):
 
     @torch.no_grad()
     def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
-        v, swapped = self._sweep(self._path(model, state.v), state.v, generator)
+        v, swapped = self._sweep(self._path(model), state.v, generator)
         return SamplerState(v, swapped=swapped)
 
     @torch.no_grad()
@@ -80,23 +79,17 @@ class TemperedGibbs(Sampler):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         rows = v.flatten(0, 1)
         # One path, which remembers the fields from one sweep to the next.
-        path, shares = self._path(model, rows), []
+        path, shares = self._path(model), []
         for _ in range(steps):
             rows, swapped = self._sweep(path, rows, generator)
             shares.append(swapped)
         metrics = {"swap_rate": torch.stack(shares).mean()} if shares else {}
         return rows.unflatten(0, v.shape[:2]), metrics
 
-    def _path(self, model: Model, v: Tensor) -> GibbsPath:
-        layers = as_two_layers(model)
-        if self.field is None:
-            return GibbsPath(layers, v.new_zeros(layers.visible_shape))
-        if self.field.shape != tuple(layers.visible_shape):
-            raise ShapeError(
-                f"field has shape {tuple(self.field.shape)}; expected {layers.visible_shape}, "
-                "that of the visible units."
-            )
-        return GibbsPath(layers, self.field.to(v))
+    def _path(self, model: Model) -> GibbsPath:
+        own = own_field(model)
+        field = torch.zeros_like(own) if self.field is None else checked_field(self.field, own)
+        return GibbsPath(as_two_layers(model), field)
 
     def _sweep(
         self, path: GibbsPath, v: Tensor, generator: torch.Generator

@@ -6,13 +6,14 @@ import pytest
 import torch
 from exact import Exact, bit_states, real_nodes, total_variation, total_variation_bound
 from sklearn.datasets import load_digits
+from tiny import TINY_ZOO
 
 from deem.core.model import Model
 from deem.math.random import as_generator
 from deem.math.units import Gaussian, Rectified, UnitInterval
 from deem.models import RBM, harmonium
-from deem.models.harmonium import DenseHarmonium
-from deem.samplers import GibbsWithGradients
+from deem.models.harmonium import DenseHarmonium, Harmonium
+from deem.samplers import GibbsWithGradients, TemperedGibbs
 from deem.samplers.ais import annealed_importance, bracket, reverse_annealed_importance
 from deem.samplers.gibbs_path import GibbsPath, IndependentUnits
 from deem.samplers.likelihood import log_likelihood_of
@@ -69,6 +70,28 @@ def test_a_path_ends_at_normalised_units_and_at_the_model(cls, close):
     betas = torch.linspace(0, 1, 20).double()
     one_by_one = [path.free_energy(x[None], float(b)) for x, b in zip(v, betas, strict=True)]
     close(path.free_energy(v, betas), torch.cat(one_by_one))
+
+
+@pytest.mark.parametrize(
+    "tiny",
+    # Those whose draws are all read from the fields.
+    [pytest.param(t, id=t.name) for t in TINY_ZOO if getattr(t.cls, "p_v", None) is Harmonium.p_v],
+)
+def test_every_model_of_two_layers_can_be_annealed_and_tempered(tiny, close):
+    model = tiny.build(1).eval()
+    exact, n = tiny.exact(model), 60
+    states = exact.v.repeat(n // len(exact.v) + 1, *[1] * (exact.v.dim() - 1))[:n]
+    hidden = exact.h[torch.arange(n) % len(exact.h)]
+    close(model.visible_given(model.visible_field(hidden)).mean, model.p_v(hidden).mean)
+    close(model.hidden_given(model.hidden_field(states)).mean, model.p_h(states).mean)
+    base = IndependentUnits(model)
+    close((-base.free_energy(exact.v) + exact.log_weight_v).logsumexp(0), 0.0)
+    found = bracket(model, base, generator=as_generator(0), n_steps=50, n_chains=n)
+    assert found.lower - 0.2 < exact.log_z.item() < found.upper + 0.2
+    sampler = TemperedGibbs((1.0, 2.0))
+    chains, metrics = sampler.run(model, sampler.start(states, None), 2, as_generator(0))
+    assert sampler.draws(chains).shape == states.shape
+    assert 0.2 < metrics["swap_rate"] <= 1
 
 
 def test_between_the_ends_hidden_states_are_summed_out(rbm, close):

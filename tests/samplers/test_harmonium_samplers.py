@@ -241,5 +241,7 @@ def test_wrong_arguments_are_named():
     votes = BinaryIRBM(3)
     with pytest.raises(ArgumentError, match="BinaryIRBM has no visible_shape"):
         after(OnBits(GibbsWithGradients()), votes, torch.zeros(2, 3), 1)
+    with pytest.raises(ArgumentError, match="units of OfGaussian are Gaussian, no bits"):
+        after(OnBits(GibbsWithGradients()), OfGaussian(2, 3), torch.zeros(2, 2), 1)
     with pytest.raises(ArgumentError, match="BinaryIRBM has no fields"):
         after(TemperedGibbs(LADDER), votes, torch.zeros(2, 3), 1)
