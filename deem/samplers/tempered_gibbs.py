@@ -70,7 +70,7 @@ class TemperedGibbs(Sampler):
 
     @torch.no_grad()
     def step(self, model: Model, state: SamplerState, generator: torch.Generator) -> SamplerState:
-        v, swapped = self._sweep(self._path(model), state.v, generator)
+        v, swapped = _sweep(self._path(model), self._ladder(state.v), state.v, generator)
         return SamplerState(v, swapped=swapped)
 
     @torch.no_grad()
@@ -79,9 +79,9 @@ class TemperedGibbs(Sampler):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         rows = v.flatten(0, 1)
         # One path, which remembers the fields from one sweep to the next.
-        path, shares = self._path(model), []
+        path, ladder, shares = self._path(model), self._ladder(rows), []
         for _ in range(steps):
-            rows, swapped = self._sweep(path, rows, generator)
+            rows, swapped = _sweep(path, ladder, rows, generator)
             shares.append(swapped)
         metrics = {"swap_rate": torch.stack(shares).mean()} if shares else {}
         return rows.unflatten(0, v.shape[:2]), metrics
@@ -91,15 +91,21 @@ class TemperedGibbs(Sampler):
         field = torch.zeros_like(own) if self.field is None else checked_field(self.field, own)
         return GibbsPath(as_two_layers(model), field)
 
-    def _sweep(
-        self, path: GibbsPath, v: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        ladder = 1 / torch.tensor(self.temperatures, dtype=v.dtype, device=v.device)
-        n, r = len(v) // len(ladder), len(ladder)
-        own = ladder.repeat(n)
-        v = path.move(v, own, generator)
-        there = partners(n, r, generator)
-        gain = path.free_energy(v, own) - path.free_energy(v, ladder[there].flatten())
-        gain = gain.unflatten(0, (n, r))
-        source, swapped = exchange(there, gain + gain.gather(1, there), generator)
-        return path.take(v, source), swapped
+    def _ladder(self, v: Tensor) -> Tensor:
+        """Inverse temperatures."""
+        return 1 / torch.tensor(self.temperatures, dtype=v.dtype, device=v.device)
+
+
+def _sweep(
+    path: GibbsPath, ladder: Tensor, v: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Rows (n_chains * n_temperatures, ...) once moved and swapped, and the share of swaps."""
+    r = len(ladder)
+    n = len(v) // r
+    own = ladder.repeat(n)
+    v = path.move(v, own, generator)
+    there = partners(n, r, generator)
+    gain = path.free_energy(v, own) - path.free_energy(v, ladder[there].flatten())
+    gain = gain.unflatten(0, (n, r))
+    source, swapped = exchange(there, gain + gain.gather(1, there), generator)
+    return path.take(v, source), swapped

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from exact import Exact, bit_states, total_variation, total_variation_bound
+from tiny import TINY_ZOO
 
 from deem.math.random import as_generator
 from deem.math.units import Gaussian
 from deem.models import RBM
 from deem.models.binary import rbm as rbm_file
+from deem.models.generation import Generative
 from deem.models.harmonium import DenseHarmonium
 from deem.utils.exception import ArgumentError, ShapeError
 
@@ -116,6 +118,30 @@ def test_denoising_is_the_mean_field_sweep(model, close):
     v = bit_states(5)
     close(model.denoise(v), model.reconstruct(v))
     close(model.denoise(v, 3), model.reconstruct(model.reconstruct(model.reconstruct(v))))
+
+
+@pytest.mark.parametrize(
+    "tiny",
+    [
+        pytest.param(t, id=t.name)
+        for t in TINY_ZOO
+        if getattr(t.cls, "sample", None) is Generative.sample
+    ],
+)
+def test_every_model_of_two_layers_draws_and_fills(tiny):
+    model = tiny.build(1, torch.float32)
+    v = model.sample(4, 3, random_state=0)
+    assert v.shape == (4, *tiny.visible.shape[1:])
+    assert v.dtype == torch.float32
+    assert torch.equal(v, model.sample(4, 3, random_state=0))
+    missing = torch.zeros(v.shape[1:], dtype=torch.bool)
+    missing.view(-1)[0] = True
+    gaps = v.masked_fill(missing, torch.nan)
+    for found in (model.clamp(gaps, missing, 3), model.impute(gaps, missing, 3, 1)):
+        assert found.isfinite().all()
+        assert torch.equal(found[:, ~missing], v[:, ~missing])
+    assert model.denoise(v).shape == v.shape
+    assert model.training
 
 
 def flipped(model, v):
