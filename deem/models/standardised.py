@@ -12,8 +12,8 @@ from deem.models.harmonium import Harmonium
 
 __all__ = ["Standardised"]
 
-_CONSTANT = 1e-6
-"""Spread, as a share of the largest value, that is only rounding."""
+_CONSTANT = 10.0
+"""Rounding errors of its mean that a constant unit may vary by."""
 
 
 class Standardised(Harmonium):
@@ -59,15 +59,19 @@ class Standardised(Harmonium):
         super().prepare(data)
         if not self.standardise or self.is_standardised:
             return
-        # In float64: a constant far from 0 must not get a spread by rounding.
         v = as_visible(data.data, self).double()
         weights = v.new_ones(len(v)) if data.weights is None else data.weights.to(v)
         weights = weights / weights.sum()
         shared = [i for i, length in enumerate(self.location.shape) if length == 1]
+        # As seen from one of them, all of a constant are 0 without any rounding.
+        start = v[0][tuple(slice(length) for length in self.location.shape)]
+        v = v - start
         mean = _mean(v, weights, shared)
         scale = _mean((v - mean).square(), weights, shared).sqrt()
-        rounding = _CONSTANT * mean.abs()
-        self.location.copy_(mean)
+        location = start + mean
+        # What the dtype cannot tell from a constant would become huge numbers.
+        rounding = _CONSTANT * torch.finfo(self.dtype).eps * location.abs()
+        self.location.copy_(location)
         self.scale.copy_(torch.where(scale > rounding, scale, torch.ones_like(scale)))
         self.is_standardised.fill_(True)
 

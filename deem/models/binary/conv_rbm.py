@@ -58,6 +58,7 @@ class ConvRBM(ConvHarmonium):
 
     Examples
     --------
+    >>> import torch
     >>> model = ConvRBM(visible_shape=(8, 8), filter_shape=(3, 3), n_filters=4, pooling=2)
     >>> images = torch.zeros(10, 1, 8, 8)
     >>> model(images).shape, model.pooled(images).shape

@@ -68,6 +68,7 @@ class GaussianConvRBM(Standardised, ConvHarmonium):
 
     Examples
     --------
+    >>> import torch
     >>> images = 100 + 20 * torch.randn(50, 3, 8, 8)
     >>> model = GaussianConvRBM(visible_shape=(8, 8), filter_shape=(3, 3), n_channels=3)
     >>> model.fit(images, epochs=1, random_state=0).scale.flatten().round(decimals=-1)
