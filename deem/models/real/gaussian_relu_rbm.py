@@ -17,10 +17,9 @@ class GaussianReluRBM(GaussianRBM):
     .. math:: E(v, h) = \Big(\tfrac12 |z|^2 - a^\top z + \tfrac12 |h|^2 - b^\top h - z W h\Big) / T
 
     for h of at least 0, with z in standard units as in `GaussianRBM`, which says what stays in the
-    units of the data.
-    The hidden units follow normal distributions of mean :math:`b + z W` and variance T, cut at 0;
-    energy, free energy and draws belong to each other. The features, their means, are smooth
-    rectifiers.
+    units of the data. The hidden units follow normal distributions of mean :math:`b + z W` and
+    variance T, cut at 0; energy, free energy and draws belong to each other. The features, their
+    means, are smooth rectifiers.
 
     The energy has a distribution only if it rises in every direction. ``gain() < 1`` suffices;
     weights above it can let chains run away, so keep the learning rate low or decay the weights.

@@ -134,7 +134,8 @@ SPANS = {
 def built(cls):
     arguments = {} if cls is SigmoidRBM else {"temperature": 0.5}
     n_hidden = SPANS[cls][0].shape[1]
-    return filled(cls(2, n_hidden, **arguments), 4.0 if cls is SigmoidRBM else 0.7, seed=3)
+    spread = {SigmoidRBM: 4.0, GaussianRBM: 1.0}.get(cls, 0.7)
+    return filled(cls(2, n_hidden, **arguments), spread, seed=3)
 
 
 def bins_of(cls, model):
