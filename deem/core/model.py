@@ -305,6 +305,10 @@ class LatentModel(Model):
         """Mean of the hidden units given the visible ones."""
         return self.p_h(v).mean
 
+    def activity(self, v: Tensor) -> Tensor:
+        """Means of the hidden units over a batch, what `SparsityTarget` pulls at."""
+        return self(v).mean(0)
+
     @torch.no_grad()
     def predict_classes(self, votes: Votes) -> Tensor:
         """Posterior of the class given the votes, read from the first hidden unit.

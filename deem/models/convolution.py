@@ -20,9 +20,9 @@ from deem.math.units import Binary
 from deem.models.harmonium import (
     MAX_LISTED_UNITS,
     Harmonium,
-    _add_gradient,
-    _shares,
+    add_gradient,
     check_sizes,
+    even_shares,
 )
 from deem.utils.exception import ArgumentError, IntractableError
 
@@ -179,13 +179,13 @@ class ConvHarmonium(Harmonium):
         """The closed form: minus the means of units and of their products, data minus chains."""
         both = torch.cat([v, chains])
         code, field = self.code(both), self.hidden_field(both)
-        signs = torch.cat([_shares(v, weights), -_shares(chains, chain_weights)])
+        signs = torch.cat([even_shares(v, weights), -even_shares(chains, chain_weights)])
         signs = signs / -self.temperature
         signed = self.hidden_units.mean(field) * signs[:, None, None, None]
         shape = self.weight.shape
-        _add_gradient(self.weight, conv2d_weight(code, shape, signed, self.stride, self.padding))
-        _add_gradient(self.hidden_bias, signed.sum((0, 2, 3)))
-        _add_gradient(self.visible_bias, signs @ code.sum((2, 3)))
+        add_gradient(self.weight, conv2d_weight(code, shape, signed, self.stride, self.padding))
+        add_gradient(self.hidden_bias, signed.sum((0, 2, 3)))
+        add_gradient(self.visible_bias, signs @ code.sum((2, 3)))
         free_energy = self.visible_energy(both) - self.hidden_log_sum(field)
         return free_energy[: len(v)], free_energy[len(v) :]
 

@@ -25,7 +25,7 @@ from deem.utils.exception import (
 )
 from deem.utils.warning import warn
 
-__all__ = ["DenseHarmonium", "Harmonium", "check_sizes"]
+__all__ = ["DenseHarmonium", "Harmonium", "add_gradient", "check_sizes", "even_shares"]
 
 MAX_LISTED_UNITS = 20
 """Binary units whose joint states are still listed for the exact log-partition."""
@@ -258,16 +258,16 @@ class DenseHarmonium(Harmonium):
         chain_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The closed form: minus the means of units and of their products, data minus chains."""
-        ends = (_shares(v, weights), v), (-_shares(chains, chain_weights), chains)
+        ends = (even_shares(v, weights), v), (-even_shares(chains, chain_weights), chains)
         return tuple(self._accumulate(signs / -self.temperature, end) for signs, end in ends)  # type: ignore[return-value]
 
     def _accumulate(self, signs: Tensor, v: Tensor) -> Tensor:
         """Add the signed (batch,) means of units and of their products; return free energies."""
         code, field = self.code(v), self.hidden_field(v)
         signed = self.hidden_units.mean(field) * signs.unsqueeze(1)
-        _add_gradient(self.weight, self.weight_gradient(code, signed))
-        _add_gradient(self.hidden_bias, signed.sum(0))
-        _add_gradient(self.visible_bias, signs @ code)
+        add_gradient(self.weight, self.weight_gradient(code, signed))
+        add_gradient(self.hidden_bias, signed.sum(0))
+        add_gradient(self.visible_bias, signs @ code)
         return self.visible_energy(v) - self.hidden_log_sum(field)
 
     @contextmanager
@@ -362,10 +362,12 @@ def check_sizes(**sizes: int) -> None:
             raise ArgumentError(f"{name}={value!r}; expected a whole number of at least 1.")
 
 
-def _shares(v: Tensor, weights: Tensor | None) -> Tensor:
+def even_shares(v: Tensor, weights: Tensor | None) -> Tensor:
+    """Shares (batch,) of samples: the weights given, or all alike."""
     return v.new_full((len(v),), 1 / len(v)) if weights is None else weights
 
 
-def _add_gradient(parameter: nn.Parameter, gradient: Tensor) -> None:
+def add_gradient(parameter: nn.Parameter, gradient: Tensor) -> None:
+    """Add to the gradient that a parameter holds, if it is trained at all."""
     if parameter.requires_grad:
         parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

@@ -44,8 +44,7 @@ class SparsityTarget(Penalty):
 
     .. math:: \lambda \sum_j \Big(\rho - \frac1n \sum_i \mathbb{E}[h_j \mid v_i]\Big)^2
 
-    Of a convolutional model j are the filters, whose activity is averaged over positions too; a
-    model with such shared units has a method ``activity(v)`` of their means.
+    Of a convolutional model j are the filters, whose activity is averaged over positions too.
 
     Parameters
     ----------
@@ -68,7 +67,4 @@ class SparsityTarget(Penalty):
         self.strength = strength
 
     def value(self, model: LatentModel, v: Tensor) -> Tensor:
-        # Hidden units that share a filter count as one.
-        shared = getattr(model, "activity", None)
-        activity = model(v).mean(0) if shared is None else shared(v)
-        return self.strength * (self.target - activity).square().sum()
+        return self.strength * (self.target - model.activity(v)).square().sum()
