@@ -39,11 +39,11 @@ class ConditionalLikelihood(SteppedSolver):
         As in `make_scheduler`.
     """
 
-    default_epochs = 40
+    default_epochs = 60
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.02,
         optimizer: str | Callable = "adam",
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -103,13 +103,13 @@ class HybridDivergence(ContrastiveDivergence):
        machines, section 5.
     """
 
-    default_epochs = 40
+    default_epochs = 60
 
     def __init__(
         self,
         alpha: float = 0.01,
         steps: int = 1,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.02,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         optimizer: str | Callable = "adam",

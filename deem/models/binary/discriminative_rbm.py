@@ -228,7 +228,7 @@ class DiscriminativeRBM(DenseHarmonium):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """The conditional likelihood, by Adam."""
-        return ConditionalLikelihood(learning_rate or 0.01)
+        return ConditionalLikelihood(learning_rate or 0.02)
 
     def sample_class(
         self, labels: Tensor, steps: int = 200, random_state: object = None

@@ -64,4 +64,4 @@ class HybridDiscriminativeRBM(DiscriminativeRBM):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """Contrastive divergence beside the conditional likelihood, by Adam."""
-        return HybridDivergence(self.alpha, learning_rate=learning_rate or 0.01)
+        return HybridDivergence(self.alpha, learning_rate=learning_rate or 0.02)

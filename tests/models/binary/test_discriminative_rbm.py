@@ -118,7 +118,7 @@ def test_the_hybrid_learns_the_joint_distribution():
 def test_the_default_training_tells_the_classes(cls):
     data = rows(100)
     model = cls(V, 10, K).fit(data, batch_size=20, learning_rate=0.1, random_state=0)
-    assert model.history.n_epochs == 40
+    assert model.history.n_epochs == 60
     assert float((model.predict(data.data) == data.targets).double().mean()) == 1.0
     assert model.history["accuracy"][-1] == 1.0
     assert model.history["loss"][-1] < 0.1 * model.history["loss"][0]
