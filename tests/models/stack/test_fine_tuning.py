@@ -24,7 +24,8 @@ def test_it_learns_through_all_layers_what_a_linear_layer_could_not():
     for layer in model.dbn.layers:
         torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(0))
     before = {name: p.clone() for name, p in model.named_parameters()}
-    model.fit(v, y, epochs=60, batch_size=20, learning_rate=0.05, patience=None, random_state=0)
+    options = {"batch_size": 20, "learning_rate": 0.05, "validation_share": 0.1}
+    model.fit(v, y, epochs=60, patience=None, scheduler=None, random_state=0, **options)
     assert (model.predict(v) == y).float().mean() == 1
     for name, p in model.named_parameters():
         assert torch.equal(p, before[name]) == name.endswith("visible_bias"), name
@@ -58,12 +59,12 @@ def test_the_parameters_of_the_lowest_validation_loss_are_kept():
     v, y = task(60)
     y[::3] = 1 - y[::3]
     model = untrained()
-    options = {"batch_size": 10, "learning_rate": 0.05, "validation_share": 0.5}
-    model.fit(v, y, epochs=60, patience=5, random_state=0, **options)
+    options = {"learning_rate": 0.05, "validation_share": 0.5, "scheduler": None}
+    model.fit(v, y, epochs=60, patience=5, batch_size=10, random_state=0, **options)
     losses = model.history["validation_loss"]
     best = losses.index(min(losses))
     assert best + 6 == len(losses) < 60
-    again = untrained().fit(v, y, epochs=best + 1, patience=None, random_state=0, **options)
+    again = untrained().fit(v, y, epochs=best + 1, batch_size=10, random_state=0, **options)
     assert torch.equal(again.predict_proba(v), model.predict_proba(v))
 
 
