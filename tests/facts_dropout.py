@@ -10,14 +10,14 @@ FACTS = {
     "models/create_dropconnect_rbm.py": [
         has("(1, 6, 4), four equal samples get 1 codes", "(4, 6, 4), four equal samples get 3"),
         has("masked, all probabilities sum to 1.0000", "evaluation they sum to 1.0000"),
-        has("of those held: True"),
+        has("root of the share kept: True"),
         lambda text: all(0.6 < x < 0.9 for x in numbers(r"connections kept: ([\d.]+)", text)),
     ],
     "models/create_edropout_rbm.py": [
         lambda text: (found := numbers(r"keep ([\d.]+) of", text))[0] < 0.1 < 0.9 < found[1],
         lambda text: min(numbers(r"follows the data, is kept in ([\d.]+)", text)) > 0.9,
         lambda text: max(numbers(r"do not, in ([\d.]+) and ([\d.]+)", text)[:2]) < 0.1,
-        has("multiplied by them: True"),
+        has("multiplied by their roots: True"),
     ],
     "applications/dropout_rbm_training.py": [
         # dropout costs likelihood where the model is small

@@ -12,7 +12,7 @@ v = torch.tensor([[1.0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]).repeat(50, 1)
 model.fit(v, epochs=(15, 5), batch_size=10, learning_rate=1.0, random_state=0)
 print(f"trained {model.n_layers} layers in {model.history.n_epochs} epochs")
 print(f"code of a sample: {tuple(model.transform(v[:1]).shape)}")
-print(f"reconstructed: {model.reconstruct(v[:2]).detach().round().int().tolist()}")
+print(f"reconstructed: {model.reconstruct(v[:2]).round().int().tolist()}")
 print(f"drawn: {model.sample(2, steps=50, random_state=0).int().tolist()}")
 
 # a layer on top that is the one below upside down changes nothing: the bound is the likelihood

@@ -22,5 +22,5 @@ with torch.no_grad():
     print(f"masked, all probabilities sum to {model.score_samples(every).exp().sum():.4f}")
     model.eval()
     print(f"in evaluation they sum to {model.score_samples(every).exp().sum():.4f}")
-    same = torch.equal(model.coupling(), 0.75 * model.weight)
-    print(f"and the weights are three quarters of those held: {same}")
+    same = torch.equal(model.coupling(), 0.75**0.5 * model.weight)
+    print(f"and the weights are those held times the root of the share kept: {same}")

@@ -25,9 +25,9 @@ with torch.no_grad():
     print(f"free energies of masked model and smaller RBM: {model.free_energy(v)[0]:.4f}", end="")
     print(f" {small.free_energy(v)[0]:.4f}")
 
-    # out of training it is the mean network: an RBM with half of the weights
+    # out of training it is the mean network: an RBM with weights smaller by the root of 1 - p
     mean = RBM(6, 4)
-    mean.weight.copy_(0.5 * model.weight)
+    mean.weight.copy_(0.5**0.5 * model.weight)
     model.eval()
     print(f"log-likelihoods of mean network and RBM: {model.score_samples(v)[0]:.4f}", end="")
     print(f" {mean.score_samples(v)[0]:.4f}")

@@ -24,8 +24,8 @@ for energy_change in ("batch", "sample"):
     print(f"  unit 0, which follows the data, is kept in {shares[0]:.2f} of them")
     print(f"  units 1 and 2, which do not, in {shares[1]:.2f} and {shares[2]:.2f}")
 
-# in evaluation weights are multiplied by the shares of masks that lately kept their unit
+# in evaluation weights are multiplied by the roots of the shares that lately kept their unit
 followed = ", ".join(f"{share:.4f}" for share in model.kept_share.tolist())
 print(f"shares after two updates: {followed}")
-same = torch.equal(model.eval().coupling(), model.weight * model.kept_share)
-print(f"weights in evaluation are multiplied by them: {same}")
+same = torch.equal(model.eval().coupling(), model.weight * model.kept_share**0.5)
+print(f"weights in evaluation are multiplied by their roots: {same}")

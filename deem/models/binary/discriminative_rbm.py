@@ -115,8 +115,8 @@ class DiscriminativeRBM(DenseHarmonium):
         """Units (batch, n_visible) and one-hot classes (batch, n_classes) of configurations."""
         return v[:, : self.n_visible], v[:, self.n_visible :]
 
-    def p_v(self, h: Tensor) -> Distribution:
-        return LabelledBits(*self._logits(self.visible_field(h)))
+    def visible_given(self, field: Tensor) -> Distribution:
+        return LabelledBits(*self._logits(field))
 
     def visible_log_sum(self, field: Tensor) -> Tensor:
         bits, classes = self._logits(field)

@@ -23,7 +23,7 @@ class DropConnectRBM(ThinnedRBM):
 
     The mask M is drawn once an update and held in both of its phases; a connection that is left
     out is absent in both directions, in energy and in the gradient. Out of training the model is
-    the mean network, with weights (1 - p) W.
+    the mean network, with weights :math:`\sqrt{1 - p}\, W` as in `DropoutRBM`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class DropConnectRBM(ThinnedRBM):
     >>> model.redraw(torch.zeros(2, 4), torch.Generator().manual_seed(0))
     >>> int((model.coupling() == 0).sum())
     2
-    >>> bool((model.eval().coupling() == 0.75 * model.weight).all())
+    >>> bool((model.eval().coupling() == 0.75**0.5 * model.weight).all())
     True
     """
 
@@ -78,8 +78,11 @@ class DropConnectRBM(ThinnedRBM):
         ]
         return torch.cat(parts)
 
+    def kept(self) -> float:
+        return 1 - self.dropout
+
     def share(self) -> float | Tensor:
-        return 1 - self.dropout if self.held is None else self.held[0]
+        return super().share() if self.held is None else self.held[0]
 
     def hidden_field(self, v: Tensor) -> Tensor:
         if not self._is_each():

@@ -18,8 +18,10 @@ class DropoutRBM(ThinnedUnitsRBM):
 
     The mask r is drawn once an update and held in both of its phases, so each update follows the
     gradient of one thinned model: its free energy sums over the units that are kept. Out of
-    training the model is the mean network, with weights (1 - p) W in energy, draws and
-    likelihood. (Equation 6 of the paper multiplies by p, there the probability of a drop.)
+    training the model is the mean network, with weights :math:`\sqrt{1 - p}\, W` in energy, draws
+    and likelihood. That keeps the mean of the products of weights by which visible units act on
+    each other. (The papers multiply by 1 - p, which keeps the mean of the fields, and makes a
+    worse model of the data.)
 
     Parameters
     ----------

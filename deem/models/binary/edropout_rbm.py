@@ -23,8 +23,8 @@ class EDropoutRBM(ThinnedUnitsRBM):
 
     Before each update one sweep of the whole model leads from data v to v'. The mask r then holds
     in both phases of the update, as in `DropoutRBM`. Out of training the model is the mean
-    network, in which the weights of a hidden unit are multiplied by the share of the masks that
-    kept it lately.
+    network, in which the weights of a hidden unit are multiplied by the square root of the share
+    of the masks that kept it lately.
 
     In the paper :math:`\Delta E` is the mean change of the joint energy over the batch: one
     number, which cancels against the largest importance, so those masks follow the probabilities
