@@ -198,6 +198,7 @@ class DBM(Harmonium):
         """Mean-field posterior (batch, n_L) of the units on top."""
         return self.mean_field(v)[-1]
 
+    @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
         """Means of the visible units given the mean-field posterior of the layers above."""
         if v.shape[1] == self._n_even:

@@ -254,6 +254,7 @@ class DBN(Module):
         with evaluating(self):
             return torch.cat([self.encode(as_visible(x.data, self._layer(0))) for x in parts])
 
+    @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
         """Means of the visible units after a mean-field pass up and down, without any draw."""
         return self.decode(self.encode(v))

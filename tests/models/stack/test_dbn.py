@@ -128,7 +128,8 @@ def test_up_and_down_are_the_means_of_the_layers(dbn):
     torch.testing.assert_close(dbn.encode(v, 2), b(a(v)))
     torch.testing.assert_close(dbn(v), c(b(a(v))))
     torch.testing.assert_close(dbn.transform(v.numpy()), dbn(v).detach())
-    torch.testing.assert_close(dbn.decode(dbn(v)), dbn.reconstruct(v))
+    torch.testing.assert_close(dbn.decode(dbn(v)).detach(), dbn.reconstruct(v))
+    assert not dbn.reconstruct(v).requires_grad
     torch.testing.assert_close(dbn.decode(a(v), 1), a.p_v(a(v)).mean)
     torch.testing.assert_close(dbn.encode(v, 0), v)
     with pytest.raises(ArgumentError, match="n_layers=4; expected 0 to 3"):
