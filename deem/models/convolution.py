@@ -156,7 +156,7 @@ class ConvHarmonium(Harmonium):
         return Independent(given, len(given.batch_shape) - 1, validate_args=False)
 
     def pooled(self, v: Tensor) -> Tensor:
-        """Probability that any hidden unit of a block is on, (batch, *pooled_shape).
+        r"""Probability that any hidden unit of a block is on, (batch, \*pooled_shape).
 
         Without pooling every unit is a block of its own.
         """
@@ -203,7 +203,7 @@ class ConvHarmonium(Harmonium):
 
     @torch.no_grad()
     def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
-        """Independent draws (n, *visible_shape), where ``log_partition`` is exact.
+        r"""Independent draws (n, \*visible_shape), where ``log_partition`` is exact.
 
         Raises
         ------

@@ -199,7 +199,7 @@ def output_shape(layer: Harmonium) -> tuple[int, ...]:
 def hidden_units(
     layer: Harmonium, output: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Hidden units of a layer, given what it hands on.
+    r"""Hidden units of a layer, given what it hands on.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def hidden_units(
 
     Returns
     -------
-    (batch, *hidden_shape)
+    (batch, \*hidden_shape)
     """
     output = output.reshape(len(output), *output_shape(layer))
     side = getattr(layer, "pooling", None) or 1

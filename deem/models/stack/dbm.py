@@ -263,7 +263,7 @@ class DBM(Harmonium):
     ) -> DBM:
         """Set the parameters by RBMs, one a layer, trained one after the other.
 
-        Their units are doubled, as hidden ones will hear from two neighbours [1]_.
+        Their units are doubled, as hidden ones will hear from two neighbours.
 
         Parameters
         ----------
