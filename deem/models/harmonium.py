@@ -273,7 +273,8 @@ class DenseHarmonium(Harmonium):
     @contextmanager
     def remembering(self, v: Tensor) -> Iterator[None]:
         with torch.no_grad():
-            self._seen = v, self.hidden_field(v)
+            # Not that of a subclass, which may build on it.
+            self._seen = v, DenseHarmonium.hidden_field(self, v)
         try:
             yield
         finally:

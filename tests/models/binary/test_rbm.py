@@ -206,3 +206,18 @@ def test_any_kind_of_numbers_is_taken(close):
 def test_wrong_arguments_are_named(arguments, text):
     with pytest.raises(ArgumentError, match=text):
         RBM(*arguments)
+
+
+def test_what_is_remembered_of_a_batch_is_what_a_subclass_builds_on():
+    class Louder(RBM):
+        def hidden_field(self, v):
+            return 2 * super().hidden_field(v)
+
+    v = torch.eye(4)
+    model = Louder(4, 3)
+    with torch.no_grad():
+        expected = model.hidden_field(v)
+        with model.remembering(v):
+            assert torch.equal(model.hidden_field(v), expected)
+            assert torch.equal(model.hidden_field(v), expected)
+            assert torch.equal(model.hidden_field(v.clone()), expected)
