@@ -364,9 +364,10 @@ def test_a_resumed_training_is_the_uninterrupted_one(persistent, one_hot, tmp_pa
     votes, optimizer = dependent_votes(150), "adam" if persistent else "sgd"
     arguments = {"one_hot": one_hot, "widths": [4, 3], "dtype": torch.float32}
     options = {"batch_size": 40, "random_state": 3}
+    start = started(votes, 1, **arguments)
 
     def train(epochs, **more):
-        model = started(votes, 1, **arguments)
+        model = copy.deepcopy(start)
         solver = solver_of("dlp", persistent, 0.02, optimizer=optimizer, momentum=0.9)
         model.fit(votes, epochs=epochs, solver=solver, **options | more)
         return model, solver
