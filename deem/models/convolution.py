@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -79,17 +80,17 @@ class ConvHarmonium(Harmonium):
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
         image = _as_sides("visible_shape", visible_shape)
         self.filter_shape = _as_sides("filter_shape", filter_shape)
-        self.n_filters = n_filters
-        self.n_channels = n_channels
-        self.stride = stride
-        self.padding = padding
-        self.pooling = pooling
+        sides = _hidden_sides(image, self.filter_shape, stride, padding)
+        blocks = _pooled_sides(sides, pooling)
+        # Numbers of numpy would overflow where states are counted.
+        self.n_filters, self.n_channels = int(n_filters), int(n_channels)
+        self.stride, self.padding = int(stride), int(padding)
+        self.pooling = None if pooling is None else int(pooling)
         self.temperature = temperature
         self.random_state = random_state
-        self.visible_shape = (n_channels, *image)
-        sides = _hidden_sides(image, self.filter_shape, stride, padding)
-        self.hidden_shape = (n_filters, *sides)
-        self.pooled_shape = (n_filters, *_pooled_sides(sides, pooling))
+        self.visible_shape = (self.n_channels, *image)
+        self.hidden_shape = (self.n_filters, *map(int, sides))
+        self.pooled_shape = (self.n_filters, *map(int, blocks))
         self.hidden_units = Binary() if pooling is None else MaxPooled(pooling)
         self.default_learning_rate = type(self).default_learning_rate / prod(sides)
         self.weight = nn.Parameter(torch.empty(n_filters, n_channels, *self.filter_shape))
@@ -273,14 +274,14 @@ def _as_sides(name: str, shape: Sequence[int]) -> tuple[int, int]:
     if len(sides) != 2:
         raise ArgumentError(f"{name}={shape!r}; expected (height, width), for example (8, 8).")
     check_sizes(**{f"{name}[{i}]": side for i, side in enumerate(sides)})
-    return sides
+    return int(sides[0]), int(sides[1])
 
 
 def _hidden_sides(
     image: tuple[int, int], filters: tuple[int, int], stride: int, padding: int
 ) -> tuple[int, int]:
     """Height and width of the hidden units of each filter."""
-    if not isinstance(padding, int) or not 0 <= padding < min(filters):
+    if not isinstance(padding, Integral) or not 0 <= padding < min(filters):
         raise ArgumentError(
             f"padding={padding!r}; expected a whole number from 0 to {min(filters) - 1}, less "
             f"than the sides of the filters {filters}, which else see nothing of the image."

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +104,8 @@ class Harmonium(Generative):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """CD-1 with the learning rate of the class."""
-        return ContrastiveDivergence(learning_rate=learning_rate or self.default_learning_rate)
+        rate = self.default_learning_rate if learning_rate is None else learning_rate
+        return ContrastiveDivergence(learning_rate=rate)
 
     @torch.no_grad()
     def monitor(
@@ -181,8 +183,7 @@ class DenseHarmonium(Harmonium):
         check_sizes(n_visible=n_visible, n_hidden=n_hidden)
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
-        self.n_visible = n_visible
-        self.n_hidden = n_hidden
+        self.n_visible, self.n_hidden = int(n_visible), int(n_hidden)
         self.temperature = temperature
         self.random_state = random_state
         self.visible_shape, self.hidden_shape = (n_visible,), (n_hidden,)
@@ -288,9 +289,11 @@ class DenseHarmonium(Harmonium):
     def centre_gradient(self, visible_offset: Tensor, hidden_offset: Tensor) -> None:
         """Turn the gradients held into those of centred units, see `Centring`."""
         w, a, b = (p.grad for p in (self.weight, self.visible_bias, self.hidden_bias))
-        assert w is not None  # noqa: S101
-        assert a is not None  # noqa: S101
-        assert b is not None  # noqa: S101
+        if w is None or a is None or b is None:
+            raise ArgumentError(
+                "centring= mixes the gradients of weight, visible_bias and hidden_bias, of which "
+                "one is frozen; train all three, or leave out centring=."
+            )
         w.addr_(visible_offset, b, alpha=-1).addr_(a, hidden_offset, alpha=-1)
         a.sub_(w @ hidden_offset)
         b.sub_(visible_offset @ w)
@@ -359,7 +362,7 @@ class DenseHarmonium(Harmonium):
 def check_sizes(**sizes: int) -> None:
     """Raise `ArgumentError` unless every size is a whole number of at least 1."""
     for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ArgumentError(f"{name}={value!r}; expected a whole number of at least 1.")
 
 

@@ -132,3 +132,7 @@ def test_wrong_arguments_are_named():
     votes = torch.eye(3).expand(4, 3, 3)
     with pytest.raises(ArgumentError, match="SoftIRBM has no centre_gradient"):
         SoftIRBM(3, 3).fit(votes, solver=solver, epochs=1)
+    model = RBM(3, 2)
+    model.hidden_bias.requires_grad_(False)
+    with pytest.raises(ArgumentError, match="one is frozen"):
+        model.fit(torch.zeros(4, 3), solver=solver, epochs=1)

@@ -199,12 +199,23 @@ def test_wrong_arguments_are_named_with_their_cure(wrong, message):
         ConvRBM(**{"visible_shape": (4, 4), "filter_shape": (3, 3), **wrong})
 
 
+def test_sizes_may_be_numbers_of_numpy():
+    sizes = [np.int64(x) for x in (8, 3, 2, 1)]
+    shape, filters = [sizes[0]] * 2, [sizes[1]] * 2
+    model = ConvRBM(shape, filters, sizes[2], sizes[3], padding=sizes[3], pooling=sizes[2])
+    assert repr(model) == repr(ConvRBM((8, 8), (3, 3), 2, 1, padding=1, pooling=2))
+    # 5 to the power of 32 states, more than int64 can tell.
+    with pytest.raises(IntractableError):
+        model.log_partition()
+
+
 def test_wrong_data_and_solvers_are_refused():
     model = ConvRBM((4, 4), (3, 3))
     with pytest.raises(ShapeError, match=r"shape \(4, 4\), but .* have shape \(1, 4, 4\)"):
         model.fit(torch.zeros(5, 4, 4))
     with pytest.raises(ArgumentError, match="no centre_gradient"):
         model.fit(torch.zeros(5, 1, 4, 4), solver=ContrastiveDivergence(centring=Centring()))
+    assert not model.visible_bias.any()
 
 
 # ---- real pixels

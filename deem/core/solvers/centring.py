@@ -40,6 +40,13 @@ class Centring:
         self.rate = rate
         self._offsets: tuple[Tensor, Tensor] | None = None
 
+    def check(self, model: Any) -> None:
+        """Raise `ArgumentError` unless the gradients of a model can be centred."""
+        if not hasattr(model, "centre_gradient"):
+            raise ArgumentError(
+                f"{type(model).__name__} has no centre_gradient(); leave out centring=."
+            )
+
     @torch.no_grad()
     def apply(self, model: Any, v: Tensor, chains: Tensor) -> None:
         """Centre the gradients that the parameters of a model hold.
@@ -51,10 +58,6 @@ class Centring:
         v, chains : (batch, ...)
             Visible configurations of both phases.
         """
-        if not hasattr(model, "centre_gradient"):
-            raise ArgumentError(
-                f"{type(model).__name__} has no centre_gradient(); leave out centring=."
-            )
         found = [(x + y) / 2 for x, y in zip(*map(model.unit_means, (v, chains)), strict=True)]
         if self._offsets is None:
             self._offsets = found[0], found[1]

@@ -135,6 +135,8 @@ class ContrastiveDivergence(SteppedSolver):
                 f"sampler=None means Gibbs sweeps, which {type(model).__name__} does not have; "
                 "pass a sampler."
             )
+        if self.centring is not None:
+            self.centring.check(model)
         model.prepare(data)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         named = isinstance(self.optimizer, str)

@@ -76,6 +76,8 @@ class DiscriminativeRBM(DenseHarmonium):
     tensor([1, 0])
     """
 
+    default_learning_rate = 0.02
+
     basis: Tensor
 
     def __init__(
@@ -228,7 +230,8 @@ class DiscriminativeRBM(DenseHarmonium):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """The conditional likelihood, by Adam."""
-        return ConditionalLikelihood(learning_rate or 0.02)
+        rate = self.default_learning_rate if learning_rate is None else learning_rate
+        return ConditionalLikelihood(rate)
 
     def sample_class(
         self, labels: Tensor, steps: int = 200, random_state: object = None

@@ -64,4 +64,5 @@ class HybridDiscriminativeRBM(DiscriminativeRBM):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """Contrastive divergence beside the conditional likelihood, by Adam."""
-        return HybridDivergence(self.alpha, learning_rate=learning_rate or 0.02)
+        rate = self.default_learning_rate if learning_rate is None else learning_rate
+        return HybridDivergence(self.alpha, learning_rate=rate)

@@ -111,5 +111,5 @@ class GaussianConvRBM(Standardised, ConvHarmonium):
         Filters that overlap add up: a step too far moves the chains far away, and they the next
         step further still. The limit keeps steps as small as the learning rate.
         """
-        rate = learning_rate or self.default_learning_rate
+        rate = self.default_learning_rate if learning_rate is None else learning_rate
         return ContrastiveDivergence(learning_rate=rate, clip=prod(self.hidden_shape[1:]))

@@ -295,7 +295,7 @@ class DBM(Harmonium):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """Persistent chains of five sweeps a step."""
-        rate = learning_rate or self.default_learning_rate
+        rate = self.default_learning_rate if learning_rate is None else learning_rate
         return ContrastiveDivergence(5, rate, persistent=True)
 
     @torch.no_grad()

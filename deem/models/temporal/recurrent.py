@@ -293,7 +293,8 @@ class RecurrentHarmonium(LatentModel):
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """CD-1 with Adam, whose steps do not depend on how many frames a sequence has."""
-        return ContrastiveDivergence(learning_rate=learning_rate or 0.01, optimizer="adam")
+        rate = 0.01 if learning_rate is None else learning_rate
+        return ContrastiveDivergence(learning_rate=rate, optimizer="adam")
 
     def fit(
         self: AnyRecurrent, data: object, *, solver: Solver | None = None, **settings: Any

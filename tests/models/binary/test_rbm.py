@@ -3,9 +3,11 @@
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from exact import Exact, bit_states
+from tiny import TINY_ZOO
 
 from deem.core.dataset import Dataset
 from deem.core.reading import read_votes
@@ -206,6 +208,16 @@ def test_any_kind_of_numbers_is_taken(close):
 def test_wrong_arguments_are_named(arguments, text):
     with pytest.raises(ArgumentError, match=text):
         RBM(*arguments)
+
+
+def test_sizes_may_be_numbers_of_numpy():
+    assert repr(RBM(np.int64(6), np.int32(2))) == repr(RBM(6, 2))
+
+
+def test_a_learning_rate_of_0_is_refused():
+    for tiny in TINY_ZOO:
+        with pytest.raises(ArgumentError, match="learning_rate=0; it must be above 0"):
+            tiny.build().default_solver(0)
 
 
 def test_what_is_remembered_of_a_batch_is_what_a_subclass_builds_on():
