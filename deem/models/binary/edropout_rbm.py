@@ -28,8 +28,9 @@ class EDropoutRBM(ThinnedUnitsRBM):
 
     In the paper :math:`\Delta E` is the mean change of the joint energy over the batch: one
     number, which cancels against the largest importance, so those masks follow the probabilities
-    alone. With ``energy_change="sample"`` it is the change of each sample's own energy, and units
-    are left out where a sweep hardly changed it.
+    alone. A batch of one sample has the largest importance of its units in place of that of its
+    samples. With ``energy_change="sample"`` it is the change of each sample's own energy, and
+    units are left out where a sweep hardly changed it.
 
     Parameters
     ----------
@@ -96,7 +97,9 @@ class EDropoutRBM(ThinnedUnitsRBM):
         least = torch.finfo(v.dtype).eps
         ratio = self(end) / self(v).clamp(min=least)
         importance = ratio / change.abs().clamp(min=least).unsqueeze(1)
-        return importance / importance.amax(0).clamp(min=torch.finfo(v.dtype).tiny)
+        # Of a sample alone every unit would be the largest of its batch, and left out.
+        largest = importance.amax(0 if len(v) > 1 else 1, keepdim=True)
+        return importance / largest.clamp(min=torch.finfo(v.dtype).tiny)
 
     def kept(self) -> Tensor:
         return self.kept_share

@@ -65,6 +65,16 @@ def test_standing_chains_and_units_that_are_never_on_give_no_nan():
     assert torch.isfinite(model.kept_share).all()
 
 
+def test_a_batch_of_one_sample_leaves_out_its_most_important_unit():
+    model, held = build(), []
+    for seed in range(20):
+        model.redraw(batch(1), as_generator(seed))
+        held.append(model.held)
+    held = torch.cat(held)
+    assert not held.all(1).any()
+    assert held.any(1).sum() > 10
+
+
 def test_the_share_kept_follows_training_alone(close):
     model = build()
     v = batch(30)
