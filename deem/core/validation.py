@@ -52,7 +52,9 @@ class Validation(Callback):
                 raise ArgumentError(f"{name} has no rows; pass at least one sample.")
 
     def on_start(self, training: Training) -> None:
-        training.model.check_data(self.data)
+        for data in (self.data, self.train):
+            if data is not None:
+                training.model.check_data(data)
         self._compared = self.train or _spread(training.data, len(self.data))
 
     def on_epoch_end(self, training: Training) -> None:
@@ -70,7 +72,12 @@ def _spread(data: Dataset, n: int) -> Dataset:
 
 @torch.no_grad()
 def mean_free_energy(model: Model, data: Dataset) -> float:
-    """Mean free energy of samples, by their weights, in nats; in evaluation mode."""
+    """Mean free energy of samples, by their weights, in nats; in evaluation mode.
+
+    Of models that learn from labels that of data and labels, see ``DiscriminativeRBM.joined``.
+    """
+    if hasattr(model, "joined"):
+        data = model.joined(data)  # type: ignore[operator]
     with evaluating(model):
         free_energy = torch.cat(
             [

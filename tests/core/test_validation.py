@@ -11,7 +11,7 @@ from deem.core.solvers import ContrastiveDivergence
 from deem.core.training import Checkpoint, EarlyStopping
 from deem.core.validation import Validation, mean_free_energy
 from deem.math.random import as_generator
-from deem.models import RBM
+from deem.models import RBM, HybridDiscriminativeRBM
 from deem.utils.exception import ArgumentError, ShapeError
 
 
@@ -120,6 +120,16 @@ def test_votes_are_watched_too():
     assert torch.tensor(model.history["validation_gap"]).isfinite().all()
 
 
+def test_models_that_learn_from_labels_are_watched_by_data_and_labels():
+    data = Dataset(HELD_OUT[:20], torch.arange(20) % 2)
+    model = HybridDiscriminativeRBM(12, 3, 2).double()
+    watch = Validation(data, model.joined(data))
+    model.fit(data, epochs=1, callbacks=[watch], random_state=0)
+    assert model.history["validation_gap"] == [0.0]
+    expected = model.free_energy(model.joined(data).data).detach().mean()
+    assert model.history["validation_free_energy"] == [pytest.approx(float(expected))]
+
+
 def test_wrong_data_are_named():
     with pytest.raises(ArgumentError, match="data has no rows"):
         Validation(HELD_OUT[:0])
@@ -127,3 +137,5 @@ def test_wrong_data_are_named():
         Validation(HELD_OUT, HELD_OUT[:0])
     with pytest.raises(ShapeError, match=r"samples of shape \(5,\)"):
         trained(20, Validation(HELD_OUT[:, :5]), epochs=1)
+    with pytest.raises(ShapeError, match=r"samples of shape \(4,\)"):
+        trained(20, Validation(HELD_OUT, HELD_OUT[:, :4]), epochs=1)
