@@ -144,8 +144,13 @@ class IndependentUnits(Base):
     @classmethod
     @torch.no_grad()
     def of(cls, model: Model, v: Tensor) -> IndependentUnits:
-        """Units with the means of data (batch, ...), and one sample more at field 0."""
+        """Units with the means of data (batch, ...), and one sample more at field 0.
+
+        Where a unit has no field of its own, as beside a class, those of ``field=None``.
+        """
         units = cls(model)
+        if units.field.shape != units.shape:
+            return units
         centre = torch.zeros_like(units.field)
 
         def mean(field: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from deem.core.dataset import Dataset
 from deem.core.model import evaluating
 from deem.core.sampler import MetropolisSampler
 from deem.core.solvers import as_visible
@@ -209,9 +210,17 @@ def log_likelihood_of(
         As in `annealed_importance`.
     random_state : None, int, numpy or torch generator
         Source of the draws; not used where nothing has to be drawn.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no samples, or values that are NaN or infinite.
+    ShapeError
+        If samples have the wrong shape.
     """
     if len(v) == 0:
         raise ArgumentError("v has no samples; pass at least one.")
+    model.check_data(Dataset(v))
     with evaluating(model):
         v = as_visible(v, model)
         free_energy = torch.cat([model.free_energy(part).double() for part in v.split(_ROWS)])

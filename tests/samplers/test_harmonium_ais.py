@@ -11,7 +11,7 @@ from tiny import TINY_ZOO
 from deem.core.model import Model
 from deem.math.random import as_generator
 from deem.math.units import Gaussian, Rectified, UnitInterval
-from deem.models import RBM, harmonium
+from deem.models import RBM, DiscriminativeRBM, harmonium
 from deem.models.harmonium import DenseHarmonium, Harmonium
 from deem.samplers import GibbsWithGradients, TemperedGibbs
 from deem.samplers.ais import annealed_importance, bracket, reverse_annealed_importance
@@ -241,6 +241,25 @@ def test_likelihood_is_exact_where_it_can_be_and_enclosed_elsewhere(digits, monk
     assert runs[0].values.shape == (397,)
     assert not runs[0].partition.is_bound
     assert runs[0].partition.forward.is_bound
+
+
+def test_data_of_the_wrong_shape_or_of_nan_have_no_likelihood(rbm):
+    with pytest.raises(ShapeError, match=r"samples of shape \(2,\)"):
+        log_likelihood_of(rbm, torch.zeros(3, 2))
+    with pytest.raises(ArgumentError, match="NaN or infinity in 1 of 3"):
+        log_likelihood_of(
+            rbm, torch.zeros(3, rbm.n_visible).index_fill(0, torch.tensor(1), math.nan)
+        )
+
+
+def test_units_beside_a_class_have_a_likelihood(monkeypatch):
+    model = drawn(DiscriminativeRBM, n_classes=3)
+    v = model.exact_draws(50, as_generator(0))
+    exact = log_likelihood_of(model, v)
+    monkeypatch.setattr(harmonium, "MAX_LISTED_UNITS", 0)
+    found = log_likelihood_of(model, v, n_steps=100, n_chains=200, random_state=0)
+    assert found.mean == pytest.approx(exact.mean, abs=0.05)
+    assert found.lower < exact.mean < found.upper
 
 
 def test_units_of_single_precision_have_weights_in_double(generator):
