@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -78,20 +79,14 @@ class ThinnedRBM(RBM):
     def weight_gradient(self, code: Tensor, signed: Tensor) -> Tensor:
         return super().weight_gradient(code, signed) * self.share()
 
-    def log_partition(self) -> Tensor:
-        """Also while one mask is held for all samples: then that of the thinned model.
-
-        Raises
-        ------
-        IntractableError
-            If neither layer can be listed, or if every sample has a model of its own.
-        """
+    def _smaller_layer(self) -> tuple[int, Callable, Callable]:
+        """Of the thinned model, too, while one mask is held for all samples."""
         if self.held is not None and len(self.held) > 1:
             raise IntractableError(
                 f"{type(self).__name__} holds {len(self.held)} masks, so there is no one "
                 "log-partition; call eval() first, which drops them."
             )
-        return super().log_partition()
+        return super()._smaller_layer()
 
 
 class ThinnedUnitsRBM(ThinnedRBM):

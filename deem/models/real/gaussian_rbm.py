@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from deem.math.units import Gaussian, Units
 from deem.models.harmonium import DenseHarmonium
 from deem.models.standardised import Standardised
@@ -55,6 +53,7 @@ class GaussianRBM(Standardised, DenseHarmonium):
 
     Examples
     --------
+    >>> import torch
     >>> data = torch.tensor([[0.0, 900.0], [1.0, 901.0], [50.0, 9.0], [51.0, 8.0]]).repeat(25, 1)
     >>> model = GaussianRBM(2, 1).fit(data, epochs=50, batch_size=10, learning_rate=0.1)
     >>> (model.reconstruct(data) - data).abs().amax(0) < torch.tensor([10.0, 180.0])
@@ -79,12 +78,3 @@ class GaussianRBM(Standardised, DenseHarmonium):
     def visible_units(self) -> Units:  # type: ignore[override]
         """Kind of the visible units, standardised."""
         return Gaussian(self.temperature)
-
-    @torch.no_grad()
-    def reset(self, random_state: object = None) -> None:
-        """Draw the weights anew and forget the data, as before any training."""
-        super().reset(random_state)
-        if hasattr(self, "scale"):
-            self.location.zero_()
-            self.scale.fill_(1)
-            self.is_standardised.fill_(False)

@@ -142,6 +142,8 @@ def test_only_the_mean_network_is_left_in_evaluation(masked, close):
 def test_masks_of_samples_have_no_common_partition(masked):
     with pytest.raises(IntractableError, match=r"holds 4 masks.*eval\(\)"):
         masked.log_partition()
+    with pytest.raises(IntractableError, match="holds 4 masks"):
+        masked.exact_draws(3, as_generator(0))
     masked.eval().log_partition()
 
 
