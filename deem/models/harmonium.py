@@ -222,6 +222,10 @@ class DenseHarmonium(Harmonium):
     def hidden_field(self, v: Tensor) -> Tensor:
         if self._seen is not None and self._seen[0] is v and not torch.is_grad_enabled():
             return self._seen[1]
+        return self.field_from(v)
+
+    def field_from(self, v: Tensor) -> Tensor:
+        """What ``hidden_field`` gives, computed anew even while it is remembered."""
         scale = 1 / self.temperature
         return torch.addmm(
             self.hidden_bias, self.code(v), self.coupling(), beta=scale, alpha=scale
@@ -274,8 +278,8 @@ class DenseHarmonium(Harmonium):
     @contextmanager
     def remembering(self, v: Tensor) -> Iterator[None]:
         with torch.no_grad():
-            # Not that of a subclass, which may build on it.
-            self._seen = v, DenseHarmonium.hidden_field(self, v)
+            # Not ``hidden_field``, on which a subclass may build.
+            self._seen = v, self.field_from(v)
         try:
             yield
         finally:

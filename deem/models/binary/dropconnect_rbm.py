@@ -85,9 +85,9 @@ class DropConnectRBM(ThinnedRBM):
     def share(self) -> float | Tensor:
         return super().share() if self.held is None else self.held[0]
 
-    def hidden_field(self, v: Tensor) -> Tensor:
+    def field_from(self, v: Tensor) -> Tensor:
         if not self._is_each():
-            return super().hidden_field(v)
+            return super().field_from(v)
         return (self.hidden_bias + self._through(self.code(v), False)) / self.temperature
 
     def visible_field(self, h: Tensor) -> Tensor:

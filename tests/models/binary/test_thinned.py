@@ -139,6 +139,16 @@ def test_only_the_mean_network_is_left_in_evaluation(masked, close):
     close(masked.reconstruct(v), plain.reconstruct(v))
 
 
+def test_fields_under_masks_are_computed_once_an_update(masked):
+    v = torch.ones(4, masked.n_visible).double()
+    with torch.no_grad(), masked.remembering(v):
+        seen = masked.hidden_field(v)
+        masked.field_from = None
+        assert torch.equal(masked.hidden_field(v), seen)
+    del masked.field_from
+    assert torch.equal(masked.hidden_field(v).detach(), seen)
+
+
 def test_masks_of_samples_have_no_common_partition(masked):
     with pytest.raises(IntractableError, match=r"holds 4 masks.*eval\(\)"):
         masked.log_partition()
