@@ -6,11 +6,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
+from torch.utils.checkpoint import checkpoint
 
 from deem.core.dataset import Dataset
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
@@ -30,6 +32,9 @@ __all__ = ["DenseHarmonium", "Harmonium", "add_gradient", "check_sizes", "even_s
 
 MAX_LISTED_UNITS = 20
 """Binary units whose joint states are still listed for the exact log-partition."""
+
+_KEPT_UNITS = 12
+"""Binary units below which the fields of all their states are kept for a gradient."""
 
 _STATES = 2**16
 """Numbers of units times states that are looked at in one go, over 64."""
@@ -311,8 +316,14 @@ class DenseHarmonium(Harmonium):
             If neither layer can be listed.
         """
         n_units, scores, _ = self._smaller_layer()
-        parts = [scores(states).logsumexp(0) for states in self._listed(n_units)]
-        return torch.stack(parts).logsumexp(0)
+
+        def part(states: Tensor) -> Tensor:
+            return scores(states).logsumexp(0)
+
+        # For a gradient many states are looked at twice, as their fields would fill the memory.
+        anew = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
+        look = part if n_units < _KEPT_UNITS else anew
+        return torch.stack([look(x) for x in self._listed(n_units)]).logsumexp(0)
 
     @torch.no_grad()
     def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:

@@ -113,7 +113,8 @@ class ExactGradient(SteppedSolver, _Exact):
         self, model: Model, data: Dataset, epochs: int, generator: torch.Generator
     ) -> None:
         """Build the optimizer; check that the likelihood is exact."""
-        model.log_partition()
+        with torch.no_grad():
+            model.log_partition()
         model.prepare(data)
         self._total = data.total_weight
         parameters = [p for p in model.parameters() if p.requires_grad]

@@ -220,6 +220,14 @@ def test_a_learning_rate_of_0_is_refused():
             tiny.build().default_solver(0)
 
 
+def test_the_gradient_of_the_partition_does_not_depend_on_what_is_kept(monkeypatch):
+    model = drawn(14, 13)
+    anew = torch.autograd.grad(model.log_partition(), list(model.parameters()))
+    monkeypatch.setattr(harmonium, "_KEPT_UNITS", 20)
+    kept = torch.autograd.grad(model.log_partition(), list(model.parameters()))
+    assert all(torch.equal(x, y) for x, y in zip(anew, kept, strict=True))
+
+
 def test_what_is_remembered_of_a_batch_is_what_a_subclass_builds_on():
     class Louder(RBM):
         def hidden_field(self, v):
