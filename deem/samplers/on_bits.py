@@ -85,6 +85,7 @@ class _Pairs:
 
     def __init__(self, model: Any, shape: tuple[int, ...]):
         self.model, self.shape = model, shape
+        self.held = getattr(model, "held", None)
 
     def frozen(self, v: Tensor) -> _Pairs:
         return _Pairs(self.model.frozen(self._bits(v)), self.shape)

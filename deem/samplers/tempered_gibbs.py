@@ -10,7 +10,7 @@ from torch import Tensor
 from deem.core.model import Model
 from deem.core.sampler import Sampler, SamplerState
 from deem.samplers.gibbs_path import GibbsPath, as_two_layers, checked_field, own_field
-from deem.samplers.tempering import check_temperatures, exchange, partners
+from deem.samplers.tempering import check_is_one, check_temperatures, exchange, partners
 
 __all__ = ["TemperedGibbs"]
 
@@ -87,6 +87,7 @@ class TemperedGibbs(Sampler):
         return rows.unflatten(0, v.shape[:2]), metrics
 
     def _path(self, model: Model) -> GibbsPath:
+        check_is_one(model)
         own = own_field(model)
         field = torch.zeros_like(own) if self.field is None else checked_field(self.field, own)
         return GibbsPath(as_two_layers(model), field)

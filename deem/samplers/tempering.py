@@ -15,7 +15,13 @@ from deem.core.sampler import MetropolisSampler, Sampler, SamplerState
 from deem.samplers.dlp import DiscreteLangevin
 from deem.utils.exception import ArgumentError
 
-__all__ = ["ParallelTempering", "check_temperatures", "exchange", "partners"]
+__all__ = [
+    "ParallelTempering",
+    "check_is_one",
+    "check_temperatures",
+    "exchange",
+    "partners",
+]
 
 
 class ParallelTempering(Sampler):
@@ -86,6 +92,7 @@ class ParallelTempering(Sampler):
         return rows.unflatten(0, v.shape[:2]), metrics
 
     def init(self, model: Model, v: Tensor) -> SamplerState:
+        check_is_one(model)
         state = self._spread(v).init(model, v)
         return state._replace(movable=self._first(state.movable))
 
@@ -183,6 +190,16 @@ def exchange(
     swap = (uniform.log() < log_ratio) & (there != here)
     source = torch.where(swap, there, here) + r * torch.arange(n, device=device).unsqueeze(1)
     return source.flatten(), swap.sum(1) / (there != here).sum(1).clamp(min=1)
+
+
+def check_is_one(model: Any) -> None:
+    """Raise `ArgumentError` if every row of a batch has a thinned model of its own."""
+    held = getattr(model, "held", None)
+    if held is not None and len(held) > 1:
+        raise ArgumentError(
+            f"the model holds {len(held)} masks, one a sample, but replicas swap places; give it "
+            'mask="batch", or take a sampler without replicas.'
+        )
 
 
 def check_temperatures(temperatures: Sequence[float]) -> tuple[float, ...]:

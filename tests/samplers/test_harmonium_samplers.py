@@ -9,7 +9,7 @@ from deem.core.solvers import ContrastiveDivergence
 from deem.core.training import Checkpoint
 from deem.math.random import as_generator
 from deem.math.units import Gaussian
-from deem.models import RBM, BinaryIRBM
+from deem.models import RBM, BinaryIRBM, DropoutRBM
 from deem.models.harmonium import DenseHarmonium
 from deem.samplers import (
     DiscreteLangevin,
@@ -222,6 +222,15 @@ def test_training_lowers_the_exact_loss_and_resumes_exactly(sampler, tmp_path):
 
 def parameters(model):
     return list(model.parameters())
+
+
+@pytest.mark.parametrize("name", ["tempered", "tempered gibbs"])
+def test_replicas_need_one_mask_for_all(name):
+    v = bit_states(4)
+    solver = ContrastiveDivergence(persistent=True, sampler=KERNELS[name])
+    with pytest.raises(ArgumentError, match='holds 16 masks.*mask="batch"'):
+        DropoutRBM(4, 3).fit(v, solver=solver, epochs=1)
+    DropoutRBM(4, 3, mask="batch").fit(v, solver=solver, epochs=1)
 
 
 def test_settings_name_the_arguments():
