@@ -6,7 +6,8 @@ import pytest
 import torch
 from exact import bit_states
 
-from deem.core.solvers import ContrastiveDivergence, FastWeights
+from deem.core.dataset import Dataset
+from deem.core.solvers import Centring, ContrastiveDivergence, FastWeights
 from deem.core.training import Callback, Checkpoint
 from deem.math.random import as_generator
 from deem.models import RBM
@@ -105,6 +106,27 @@ def test_a_resumed_training_is_the_same_to_the_bit(tmp_path):
     resumed = trained(FastWeights(0.1), 6, resume=file)
     assert torch.equal(whole.weight, resumed.weight)
     assert not torch.equal(whole.weight, trained(None, 6).weight)
+
+
+def test_a_resumed_training_has_its_state_where_the_model_is():
+    def solver():
+        return ContrastiveDivergence(
+            persistent=True, fast_weights=FastWeights(), centring=Centring(), learning_rate=0.1
+        )
+
+    first, rest = solver(), solver()
+    model = RBM(4, 3).fit(torch.eye(4), solver=first, epochs=2, random_state=0)
+    # The one device besides the CPU that is always there; it holds no numbers.
+    far = RBM(4, 3).to("meta")
+    data = Dataset(torch.empty(4, 4, device="meta"))
+    far.prepare = lambda data: None
+    rest.prepare(far, data, 2, as_generator(0))
+    rest.restore(first.state())
+    moved = rest.state()
+    offsets, fast = moved["centring"]["offsets"], moved["fast_weights"]["fast"]
+    tensors = [moved["chains"], *moved["trace"], *offsets, *fast.values()]
+    assert len(tensors) == 1 + 2 + 2 + len(list(model.parameters()))
+    assert {x.device.type for x in tensors} == {"meta"}
 
 
 def test_wrong_arguments_are_named():

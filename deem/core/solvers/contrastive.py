@@ -205,6 +205,8 @@ class ContrastiveDivergence(SteppedSolver):
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
+        # Files are read on the CPU; an optimizer moves its own state.
+        state = _moved(state, self._parameters[0].device) if self._parameters else state
         self._buffer.chains, self._trace = state["chains"], list(state["trace"])
         for name, helper in self._helpers().items():
             if helper is not None:
@@ -282,6 +284,17 @@ def _groups(model: Model, learning_rate: float) -> list[dict[str, Any]]:
         for group in model.parameter_groups(learning_rate)
     ]
     return [group for group in trained if group["params"]]
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """Nested dicts, lists and tuples with all tensors on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: _moved(x, device) for name, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_moved(x, device) for x in value)
+    return value
 
 
 def _shares(weights: Tensor) -> Tensor:
