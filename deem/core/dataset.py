@@ -1,15 +1,22 @@
 """Data in memory, handed out in whole-tensor batches."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from deem.core.votes import Votes
-from deem.utils.exception import ArgumentError, ShapeError
+from deem.utils.exception import ArgumentError, ShapeError, check_whole
 
 __all__ = ["Dataset"]
+
+_OTHER_FORMS = (
+    "for a DataLoader or a torch Dataset the tensors behind it, for a sparse matrix x.toarray(), "
+    "sequences cut to one length"
+)
 
 
 class Dataset:
@@ -17,12 +24,17 @@ class Dataset:
 
     Parameters
     ----------
-    data : (n_samples, ...) Tensor or array, or Votes
+    data : (n_samples, ...) Tensor, array, frame or list of such rows, or Votes
         What the model sees. Floating-point arrays keep their precision.
     targets : (n_samples, ...), optional
-        Labels, for models that learn from them and for monitoring.
+        Labels as numbers, for models that learn from them and for monitoring.
     weights : (n_samples,), optional
         How often each sample counts, at least 0; for votes the default is their own weights.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them makes no tensor of real numbers, or not one of as many rows.
 
     Examples
     --------
@@ -42,16 +54,21 @@ class Dataset:
             self.data = data if weights is None else data.with_weights(np.asarray(weights))
             weights = self.data.weights
         else:
-            self.data = torch.as_tensor(data)
-        self.targets = None if targets is None else torch.as_tensor(targets)
-        self.weights = None if weights is None else torch.as_tensor(weights)
+            self.data = _as_tensor("data", data)
+        self.targets = None if targets is None else _as_tensor("targets", targets)
+        self.weights = None if weights is None else _as_tensor("weights", weights)
         for name, value in (("targets", self.targets), ("weights", self.weights)):
             if value is not None and len(value) != len(self):
                 raise ShapeError(f"{name} has {len(value)} rows, but data has {len(self)}.")
 
     @classmethod
-    def wrap(cls, data: "Dataset | Tensor | np.ndarray | Votes") -> "Dataset":
-        """`data` itself if it is a Dataset already, else a Dataset of it."""
+    def wrap(cls, data: "Dataset | TensorDataset | Tensor | np.ndarray | Votes") -> "Dataset":
+        """`data` itself if it is a Dataset already, else a Dataset of it.
+
+        The tensors of a torch TensorDataset are data, targets and weights, in this order.
+        """
+        if isinstance(data, TensorDataset):
+            return cls(*data.tensors)
         return data if isinstance(data, Dataset) else cls(data)
 
     @property
@@ -82,8 +99,8 @@ class Dataset:
         generator : torch.Generator, optional
             Shuffles the rows; None keeps their order.
         """
-        if batch_size is not None and batch_size < 1:
-            raise ArgumentError(f"batch_size={batch_size}; it must be at least 1.")
+        if batch_size is not None:
+            check_whole(1, batch_size=batch_size)
         if batch_size is None or (batch_size >= len(self) and generator is None):
             yield self
             return
@@ -93,3 +110,31 @@ class Dataset:
             order = torch.randperm(len(self), generator=generator, device=generator.device)
         for rows in order.split(batch_size):
             yield self.take(rows)
+
+
+def _as_tensor(name: str, x: Any) -> Tensor:
+    """Tensor of numbers with a first axis, of anything that is one."""
+    if isinstance(x, Tensor):
+        found = x
+    else:
+        try:
+            if isinstance(x, (list, tuple)) and x and isinstance(x[0], Tensor):
+                found = torch.stack(tuple(x))
+            elif hasattr(x, "__array__") or (isinstance(x, (list, tuple)) and len(x)):
+                # Torch takes neither frames, nor negative strides, nor without a warning what is
+                # read-only or a list of arrays.
+                found = torch.as_tensor(np.require(x, requirements=["C", "W"]))
+            else:
+                found = torch.as_tensor(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            hint = "number the classes from 0" if name == "targets" else _OTHER_FORMS
+            raise ArgumentError(
+                f"{name} is a {type(x).__name__} that makes no tensor of numbers ({error}); "
+                f"pass a tensor or an array (n_samples, ...), {hint}."
+            ) from error
+    if found.dim() == 0 or found.is_complex():
+        raise ShapeError(
+            f"{name} is {found.dtype} of shape {tuple(found.shape)}; expected real numbers "
+            "(n_samples, ...)."
+        )
+    return found

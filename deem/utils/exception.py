@@ -5,6 +5,7 @@ The text names the argument, the value found, what was expected and the cure.
 """
 
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 __all__ = [
     "ArgumentError",
@@ -44,6 +45,8 @@ __all__ = [
     "UnknownWorkerWarning",
     "UnusedParameterWarning",
     "check_choice",
+    "check_number",
+    "check_whole",
 ]
 
 
@@ -204,3 +207,33 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     choices = list(choices)
     if value not in choices:
         raise ArgumentError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}.")
+
+
+def check_number(**values: object) -> None:
+    """Raise `ArgumentError` unless every value is a real number.
+
+    Examples
+    --------
+    >>> check_number(temperature="high")
+    Traceback (most recent call last):
+    ...
+    deem.utils.exception.ArgumentError: temperature='high'; expected a number.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise ArgumentError(f"{name}={value!r}; expected a number.")
+
+
+def check_whole(lowest: int, **values: object) -> None:
+    """Raise `ArgumentError` unless every value is a whole number of at least `lowest`.
+
+    Examples
+    --------
+    >>> check_whole(1, n_hidden=3.5)
+    Traceback (most recent call last):
+    ...
+    deem.utils.exception.ArgumentError: n_hidden=3.5; expected a whole number of at least 1.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+            raise ArgumentError(f"{name}={value!r}; expected a whole number of at least {lowest}.")

@@ -1,8 +1,11 @@
 """Batches of tensors and votes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
+from torch.utils.data import DataLoader, TensorDataset
 
 from deem.core.dataset import Dataset
 from deem.core.reading import read_votes
@@ -76,15 +79,72 @@ def test_rows_must_match(name):
         Dataset(torch.zeros(5, 2), **{name: torch.zeros(3)})
 
 
+GRID = np.arange(6.0).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GRID.tolist(),
+        list(GRID),
+        list(torch.tensor(GRID)),
+        pd.DataFrame(GRID),
+        GRID[::-1][::-1, ::-1][:, ::-1],
+        np.broadcast_to(GRID, (1, 2, 3))[0],
+    ],
+    ids=["numbers", "rows", "tensors", "frame", "strides", "read-only"],
+)
+def test_whatever_holds_numbers_is_data(data):
+    assert Dataset(data).data.tolist() == GRID.tolist()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "digits",
+        DataLoader(TensorDataset(torch.tensor(GRID))),
+        csr_matrix(GRID),
+        [[1.0, 2.0], [1.0]],
+        [torch.zeros(2), torch.zeros(3)],
+        np.array([["a", "b"]]),
+    ],
+    ids=lambda data: type(data).__name__,
+)
+def test_what_holds_no_numbers_is_refused_by_name(data):
+    with pytest.raises(ArgumentError, match=f"data is a {type(data).__name__} .* pass a tensor"):
+        Dataset(data)
+
+
+def test_labels_in_words_are_refused_with_the_cure():
+    with pytest.raises(ArgumentError, match="targets is a ndarray .* number the classes from 0"):
+        Dataset(GRID, np.array(["cat", "dog"]))
+
+
+@pytest.mark.parametrize("data", [1.0, torch.tensor(2), GRID.astype(complex)])
+def test_data_are_rows_of_real_numbers(data):
+    with pytest.raises(ShapeError, match=r"expected real numbers \(n_samples, ...\)"):
+        Dataset(data)
+
+
+def test_tensors_of_a_torch_dataset_are_data_and_targets():
+    data, targets = torch.tensor(GRID), torch.tensor([1, 0])
+    found = Dataset.wrap(TensorDataset(data, targets))
+    assert found.data is data
+    assert found.targets is targets
+    assert found.weights is None
+
+
 def test_wrap_keeps_a_dataset():
     data = Dataset(torch.zeros(3))
     assert Dataset.wrap(data) is data
     assert len(Dataset.wrap(np.zeros((4, 2)))) == 4
 
 
-@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("size", [0, -1, 2.5, "20"])
 def test_a_batch_has_at_least_one_row(size):
-    with pytest.raises(ArgumentError, match=f"batch_size={size}; it must be at least 1"):
+    text = f"batch_size={size!r}; expected a whole number of at least 1"
+    with pytest.raises(ArgumentError, match=text):
         list(Dataset(torch.zeros(3)).batches(size))
 
 
