@@ -7,6 +7,7 @@ from torch import Tensor
 
 from deem.core.sampler import MetropolisSampler, SamplerState
 from deem.math.random import draw_one_hot
+from deem.utils.exception import ShapeError
 
 __all__ = ["CategoricalSampler"]
 
@@ -22,9 +23,11 @@ class CategoricalSampler(MetropolisSampler):
 
     def start(self, v: Tensor, generator: torch.Generator) -> Tensor:
         """Chains at one draw from each soft vote; one-hot sites stay as they are."""
+        _check_sites(v)
         return draw_one_hot(v, generator)
 
     def movable(self, v: Tensor) -> Tensor:
+        _check_sites(v)
         return (v.sum(-1) > 0).any(-1) & (v.shape[-1] > 1)
 
     def tabulate(self, v: Tensor, gradient: Tensor | None) -> Tensor:
@@ -52,6 +55,14 @@ def log_moves(state: SamplerState) -> Tensor:
     """The table of a state that ``init`` has built."""
     assert state.log_moves is not None  # noqa: S101
     return state.log_moves
+
+
+def _check_sites(v: Tensor) -> None:
+    if v.dim() != 3:
+        raise ShapeError(
+            f"v has shape {tuple(v.shape)}; expected one-hot sites (batch, sites, categories). "
+            "For models of bits such as RBM wrap the kernel, as in OnBits(GibbsWithGradients())."
+        )
 
 
 def row_sum(x: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ from exact import one_hot_states, partial_states
 from tiny import TINY_MODELS
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from deem.core.solvers import ContrastiveDivergence
 from deem.math.random import as_generator
-from deem.models import SoftIRBM
+from deem.models import RBM, SoftIRBM
 from deem.samplers import DiscreteLangevin, GibbsWithGradients, ParallelTempering
+from deem.utils.exception import ShapeError
 
 KERNELS = [GibbsWithGradients, DiscreteLangevin]
 SOFT = TINY_MODELS[0]
@@ -111,3 +113,12 @@ def test_a_temperature_for_every_chain(kernel):
         torch.testing.assert_close(tables[row::3], state.log_moves[row::3])
         expected = alone.log_acceptance(state, alone.init(model, v.roll(1, 0)))
         torch.testing.assert_close(gains[row::3], expected[row::3], equal_nan=True)
+
+
+def test_rows_of_bits_are_no_sites():
+    model, v = RBM(6, 2), torch.ones(3, 6)
+    solver = ContrastiveDivergence(sampler=GibbsWithGradients())
+    with pytest.raises(ShapeError, match=r"v has shape \(3, 6\); .* as in OnBits"):
+        model.fit(v, epochs=1, solver=solver)
+    with pytest.raises(ShapeError, match="expected one-hot sites"):
+        DiscreteLangevin().run(model, v, 1, as_generator(0))
