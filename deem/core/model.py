@@ -77,7 +77,7 @@ class Model(Module):
 
     def score_samples(self, v: Tensor) -> Tensor:
         """Log-probability of visible configurations, (batch,), in nats."""
-        return -self.free_energy(v) - self.log_partition()
+        return -self.free_energy(as_visible(v, self)) - self.log_partition()
 
     def free_energy_and_gradient(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Free energy (batch,) and its gradient by `v`, (batch, ...), for samplers."""
@@ -213,7 +213,7 @@ class Model(Module):
 
         Parameters
         ----------
-        data : Dataset, Votes, Tensor or array
+        data : Dataset, Votes, Tensor, array or torch TensorDataset
             (n_samples, ...); a Dataset also carries targets and weights.
         epochs : int, optional
             Passes over the data at most; None is the solver's default, 10 for stochastic ones and
@@ -243,6 +243,10 @@ class Model(Module):
         NonFiniteError
             If NaN or infinity appears; the last finite parameters stay.
         """
+        if solver is not None and not isinstance(solver, Solver):
+            raise ArgumentError(
+                f"solver={solver!r}; expected a solver object such as ContrastiveDivergence()."
+            )
         if solver is not None and learning_rate is not None:
             raise ArgumentError(
                 f"learning_rate={learning_rate} and solver= were both given; "
@@ -303,7 +307,7 @@ class LatentModel(Model):
 
     def forward(self, v: Tensor) -> Tensor:
         """Mean of the hidden units given the visible ones."""
-        return self.p_h(v).mean
+        return self.p_h(as_visible(v, self)).mean
 
     def activity(self, v: Tensor) -> Tensor:
         """Means of the hidden units over a batch, what `SparsityTarget` pulls at."""
@@ -358,7 +362,7 @@ class BipartiteModel(LatentModel):
     @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
         """Mean of the visible units after one mean-field sweep, without any draw."""
-        return self.p_v(self.p_h(v).mean).mean
+        return self.p_v(self.p_h(as_visible(v, self)).mean).mean
 
     def default_solver(self, learning_rate: float | None = None) -> Solver:
         """CD-1 with stochastic gradient descent."""

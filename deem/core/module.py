@@ -10,7 +10,7 @@ from torch import nn
 
 from deem.core.history import History
 from deem.core.persistence import read_file, write_file
-from deem.utils.exception import ModelFileError
+from deem.utils.exception import ArgumentError, ModelFileError
 
 __all__ = ["Module"]
 
@@ -46,11 +46,20 @@ class Module(nn.Module, ABC):
     def config(self) -> dict[str, Any]:
         """Constructor arguments that rebuild a model of the same shape."""
         names = inspect.signature(type(self).__init__).parameters
+        missing = [name for name in names if name != "self" and not hasattr(self, name)]
+        if missing:
+            raise ArgumentError(
+                f"{type(self).__name__} has no attributes {', '.join(missing)}; keep the "
+                "arguments of the constructor as attributes of the same names."
+            )
         return {name: getattr(self, name) for name in names if name != "self"}
 
     def extra_repr(self) -> str:
         """Constructor arguments, for ``repr``."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        try:
+            return ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        except ArgumentError:
+            return "..."
 
     def to_content(self) -> dict[str, Any]:
         """Everything ``save`` writes, as nested plain values and tensors."""

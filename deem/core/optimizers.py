@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
-from deem.utils.exception import ArgumentError, check_choice
+from deem.utils.exception import ArgumentError, check_choice, check_number
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS", "Lookahead", "make_optimizer", "make_scheduler"]
 
@@ -36,6 +36,12 @@ def make_optimizer(
     learning_rate, momentum, weight_decay : float
         At least 0; momentum acts on sgd and rmsprop, below 1.
     """
+    check_number(momentum=momentum, weight_decay=weight_decay)
+    if not (0 <= momentum < 1 and weight_decay >= 0):
+        raise ArgumentError(
+            f"momentum={momentum}, weight_decay={weight_decay}; expected momentum in [0, 1) and "
+            "weight_decay of at least 0."
+        )
     if isinstance(optimizer, Optimizer):
         return _own(optimizer, parameters)
     if callable(optimizer):

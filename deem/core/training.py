@@ -16,7 +16,7 @@ from deem.core.history import History
 from deem.core.persistence import read_file, write_file
 from deem.core.solvers import Solver
 from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError, DeemError, NonFiniteError
+from deem.utils.exception import ArgumentError, DeemError, NonFiniteError, ShapeError, check_whole
 from deem.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class EarlyStopping(Callback):
         if self.monitor not in training.history:
             raise ArgumentError(
                 f"monitor={self.monitor!r} is not recorded; choose one of: "
-                f"{', '.join(training.history)}."
+                f"{', '.join(training.history)}. A callback that records it comes before this one."
             )
         return self._holds(training.history)
 
@@ -244,8 +244,7 @@ def train(
         put back first.
     """
     epochs = solver.default_epochs if epochs is None else epochs
-    if epochs < 0:
-        raise ArgumentError(f"epochs={epochs}; it must be at least 0.")
+    check_whole(0, epochs=epochs)
     _check_data(data)
     model.check_data(data)
     batch_size = None if solver.full_batch else batch_size
@@ -272,6 +271,13 @@ def train(
 def _check_data(data: Dataset) -> None:
     if len(data) == 0:
         raise ArgumentError("data has no rows; pass at least one sample.")
+    weights = data.weights
+    if weights is not None and weights.dim() != 1:
+        raise ShapeError(f"weights has shape {tuple(weights.shape)}; expected (n_samples,).")
+    if weights is not None and not (weights.isfinite() & (weights >= 0)).all():
+        raise ArgumentError(
+            "weights holds values below 0 or not finite; a weight is how often a sample counts."
+        )
     if data.total_weight < EPSILON:
         raise ArgumentError(
             f"the weights of the {len(data)} samples sum to {data.total_weight:g}; a weight is "

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from deem.core.model import BipartiteModel, evaluating
 from deem.math.random import as_generator
-from deem.utils.exception import ArgumentError, ShapeError
+from deem.utils.exception import ArgumentError, ShapeError, check_whole
 
 __all__ = ["Generative"]
 
@@ -183,5 +183,4 @@ class Generative(BipartiteModel):
 
 def _check_counts(**counts: tuple[int, int]) -> None:
     for name, (value, smallest) in counts.items():
-        if value < smallest:
-            raise ArgumentError(f"{name}={value}; it must be at least {smallest}.")
+        check_whole(smallest, **{name: value})

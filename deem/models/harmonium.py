@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +24,8 @@ from deem.utils.exception import (
     IntractableError,
     OutsideUnitIntervalWarning,
     ShapeError,
+    check_number,
+    check_whole,
 )
 from deem.utils.warning import warn
 
@@ -137,10 +138,10 @@ class Harmonium(Generative):
             If units that live in [0, 1] get other values.
         """
         v = data.data
-        found = None if isinstance(v, Votes) else tuple(v.shape[1:])
+        found = "votes" if isinstance(v, Votes) else tuple(v.shape[1:])
         if isinstance(v, Votes) or found != self.visible_shape:
             raise ShapeError(
-                f"data has samples of shape {found or 'votes'}, but the visible units of "
+                f"data has samples of shape {found}, but the visible units of "
                 f"{type(self).__name__} have shape {self.visible_shape}; reshape the data, or "
                 "build the model for their size."
             )
@@ -186,6 +187,7 @@ class DenseHarmonium(Harmonium):
     ):
         super().__init__()
         check_sizes(n_visible=n_visible, n_hidden=n_hidden)
+        check_number(temperature=temperature)
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
         self.n_visible, self.n_hidden = int(n_visible), int(n_hidden)
@@ -376,9 +378,7 @@ class DenseHarmonium(Harmonium):
 
 def check_sizes(**sizes: int) -> None:
     """Raise `ArgumentError` unless every size is a whole number of at least 1."""
-    for name, value in sizes.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ArgumentError(f"{name}={value!r}; expected a whole number of at least 1.")
+    check_whole(1, **sizes)
 
 
 def even_shares(v: Tensor, weights: Tensor | None) -> Tensor:

@@ -16,7 +16,7 @@ from deem.core.persistence import write_file
 from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence
 from deem.math.random import as_generator
-from deem.models import SoftIRBM
+from deem.models import RBM, SoftIRBM
 from deem.utils.exception import ArgumentError, IntractableError, ModelFileError
 
 SOFT, _, BINARY, _ = TINY_MODELS[:4]
@@ -225,3 +225,25 @@ def test_a_known_seed_gives_known_gibbs_draws():
     v = model.gibbs_step(BINARY.data(50), as_generator(0))
     assert torch.equal(v, model.gibbs_step(BINARY.data(50), as_generator(0)))
     assert torch.equal(v.sum(-1), torch.ones(50, 3, dtype=torch.float64))
+
+
+class Forgetful(Spins):
+    """Does not keep its argument."""
+
+    def __init__(self, size):
+        super().__init__(size)
+
+
+def test_a_model_that_lost_its_arguments_can_be_shown_and_says_so_when_saved(tmp_path):
+    model = Forgetful(3)
+    assert "..." in repr(model)
+    with pytest.raises(ArgumentError, match="Forgetful has no attributes size; keep the arg"):
+        model.save(tmp_path / "model")
+
+
+def test_trained_models_take_what_fit_takes():
+    v, model = np.array([[0, 1, 1], [1, 0, 0]]), RBM(3, 2)
+    expected = torch.tensor(v, dtype=torch.float32)
+    for call in (model, model.reconstruct, model.score_samples):
+        assert torch.equal(call(v), call(expected))
+        assert torch.equal(call(torch.tensor(v, dtype=torch.float64)), call(expected))

@@ -189,3 +189,16 @@ def test_schedules_keep_the_ratio_of_groups(name):
             schedule.step()
     assert all(first == pytest.approx(4 * second) for first, second in rates)
     assert max(rates)[0] == pytest.approx(0.4, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"momentum": 1.5}, r"momentum=1.5, weight_decay=0.0; expected momentum in \[0, 1\)"),
+        ({"weight_decay": -1}, "weight_decay=-1; expected"),
+        ({"momentum": "high"}, "momentum='high'; expected a number"),
+    ],
+)
+def test_momentum_and_decay_have_a_range(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        make_optimizer("sgd", [parameter()], 0.1, **options)

@@ -585,7 +585,13 @@ def test_no_sampler_means_gibbs_which_needs_a_bipartite_model():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"steps": 0}, "steps=0; contrastive divergence needs at least 1"),
+        ({"steps": 1.5}, "steps=1.5; expected a whole number"),
+        ({"learning_rate": "0.1"}, "learning_rate='0.1'; expected a number"),
+        ({"l1": None}, "l1=None; expected a number"),
+        ({"sampler": "gibbs"}, "sampler='gibbs'; expected a Sampler object"),
+        ({"centring": True}, "centring=True; expected a Centring object"),
+        ({"fast_weights": True, "persistent": True}, "expected a FastWeights object"),
+        ({"steps": 0}, "steps=0; expected a whole number of at least 1"),
         ({"learning_rate": 0}, "learning_rate=0; it must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
     ],

@@ -211,7 +211,7 @@ def test_callbacks_check_their_arguments(make, text):
 
 def test_training_checks_its_arguments():
     model = SOFT.build()
-    with pytest.raises(ArgumentError, match="epochs=-1; it must be at least 0"):
+    with pytest.raises(ArgumentError, match="epochs=-1; expected a whole number of at least 0"):
         model.fit(SOFT.data(3), epochs=-1)
     with pytest.raises(ArgumentError, match="data has no rows"):
         model.fit(SOFT.data(3)[:0])
@@ -584,3 +584,29 @@ def test_train_returns_the_history_of_the_model():
     history = train(model, Dataset(SOFT.data(5)), ExactEM(), epochs=2, generator=as_generator(0))
     assert isinstance(history, History)
     assert history is model.history
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (torch.tensor([1.0, -0.5, 1.0]), "below 0 or not finite"),
+        (torch.tensor([1.0, math.nan, 1.0]), "below 0 or not finite"),
+        (torch.ones(3, 2), r"weights has shape \(3, 2\)"),
+    ],
+)
+def test_weights_say_how_often_a_sample_counts(weights, text):
+    data = Dataset(BINARY.data(3).data, weights=weights)
+    with pytest.raises(ArgumentError, match=text):
+        BINARY.build().fit(data, solver=Scripted([0.0]))
+
+
+@pytest.mark.parametrize("solver", ["pcd", ContrastiveDivergence])
+def test_a_solver_is_an_object(solver):
+    with pytest.raises(ArgumentError, match=r"expected a solver object such as Contrastive"):
+        BINARY.build().fit(BINARY.data(3), solver=solver)
+
+
+@pytest.mark.parametrize("epochs", [1.5, "3", True])
+def test_epochs_are_counted(epochs):
+    with pytest.raises(ArgumentError, match=f"epochs={epochs!r}; expected a whole number"):
+        BINARY.build().fit(BINARY.data(3), epochs=epochs, solver=Scripted([0.0]))

@@ -179,9 +179,9 @@ def test_the_stochastic_one_is_unbiased(model):
 def test_wrong_arguments_are_named(model):
     v = bit_states(5)
     for name, call in {
-        "n=0; it must be at least 1": lambda: model.sample(0),
-        "steps=-1; it must be at least 0": lambda: model.sample(1, -1),
-        "steps=0; it must be at least 1": lambda: model.clamp(v, MISSING, 0),
+        "n=0; expected a whole number of at least 1": lambda: model.sample(0),
+        "steps=-1; expected a whole number of at least 0": lambda: model.sample(1, -1),
+        "steps=0; expected a whole number of at least 1": lambda: model.clamp(v, MISSING, 0),
         "burn_in=-1": lambda: model.impute(v, MISSING, burn_in=-1),
         "not missing; mark them": lambda: model.impute(incomplete(2), ~MISSING),
     }.items():

@@ -116,7 +116,7 @@ def as_visible(data: Tensor | Votes, model: Model) -> Tensor:
     """Data as the model sees it: one-hot (batch, D, K) for votes, in its dtype, on its device."""
     if isinstance(data, Votes):
         return data.one_hot(dtype=model.dtype, device=model.device)
-    return data.to(device=model.device, dtype=model.dtype)
+    return torch.as_tensor(data).to(device=model.device, dtype=model.dtype)
 
 
 def weighted_mean(values: Tensor, shares: Tensor | None) -> Tensor:

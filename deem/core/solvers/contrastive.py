@@ -20,7 +20,13 @@ from deem.core.solvers.fast_weights import FastWeights
 from deem.core.solvers.penalties import Penalty
 from deem.math.chains import effective_sample_size
 from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError, ShapeError, StuckChainsWarning
+from deem.utils.exception import (
+    ArgumentError,
+    ShapeError,
+    StuckChainsWarning,
+    check_number,
+    check_whole,
+)
 from deem.utils.warning import warn
 
 if TYPE_CHECKING:
@@ -97,8 +103,13 @@ class ContrastiveDivergence(SteppedSolver):
         fast_weights: FastWeights | None = None,
         monitor: bool = True,
     ):
-        if steps < 1:
-            raise ArgumentError(f"steps={steps}; contrastive divergence needs at least 1.")
+        check_number(learning_rate=learning_rate, l1=l1)
+        check_whole(1, steps=steps)
+        _check_kinds(
+            sampler=(sampler, Sampler),
+            centring=(centring, Centring),
+            fast_weights=(fast_weights, FastWeights),
+        )
         if not learning_rate > 0:
             raise ArgumentError(f"learning_rate={learning_rate}; it must be above 0.")
         if not l1 >= 0:
@@ -300,6 +311,12 @@ def _moved(value: Any, device: torch.device) -> Any:
 def _shares(weights: Tensor) -> Tensor:
     """Weights that sum to one, or to zero if there is nothing to share."""
     return weights / weights.sum().clamp(min=EPSILON)
+
+
+def _check_kinds(**arguments: tuple[object, type]) -> None:
+    for name, (value, kind) in arguments.items():
+        if value is not None and not isinstance(value, kind):
+            raise ArgumentError(f"{name}={value!r}; expected a {kind.__name__} object, or None.")
 
 
 def _check_chains(model: Model, v: Tensor, chains: Tensor) -> None:

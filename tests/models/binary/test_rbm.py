@@ -145,11 +145,12 @@ def test_watching_changes_what_is_recorded_and_costs_draws_only():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
+        (lambda v: v[0], r"samples of shape \(\), but the visible units .* \(6,\)"),
         (lambda v: v[:, :5], r"samples of shape \(5,\), but the visible units .* \(6,\)"),
         (lambda v: v.reshape(40, 2, 3), r"samples of shape \(2, 3\)"),
         (lambda v: read_votes(v.long().numpy(), n_classes=2), "samples of shape votes"),
     ],
-    ids=["width", "axes", "votes"],
+    ids=["one row", "width", "axes", "votes"],
 )
 def test_data_of_another_shape_are_named(make, text):
     with pytest.raises(ShapeError, match=text):
