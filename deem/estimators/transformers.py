@@ -62,7 +62,8 @@ class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             solver=self.solver,
-            random_state=generator,
+            # A model on another device draws there.
+            random_state=generator if model.device.type == "cpu" else draw_seed(generator),
             verbose=self.verbose,
         )
         self.model_ = model.eval()
@@ -75,7 +76,8 @@ class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         rows = _visible(self.model_, X).split(_ROWS)
-        return torch.cat([_features(self.model_, part) for part in rows]).numpy().astype(X.dtype)
+        features = torch.cat([_features(self.model_, part) for part in rows])
+        return features.cpu().numpy().astype(X.dtype)
 
     def reconstruct(self, X: Any) -> NDArray[np.floating[Any]]:
         """Means of the visible units given those of the hidden ones, in the shape of X."""
@@ -83,7 +85,7 @@ class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         with torch.no_grad():
             found = self.model_.reconstruct(_visible(self.model_, X))
-        return found.flatten(1).numpy().astype(X.dtype)
+        return found.flatten(1).cpu().numpy().astype(X.dtype)
 
 
 class RBMTransformer(_Transformer):
@@ -159,7 +161,7 @@ class RBMTransformer(_Transformer):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         with torch.no_grad():
-            return -self.model_.free_energy(_visible(self.model_, X)).double().numpy()
+            return -self.model_.free_energy(_visible(self.model_, X)).double().cpu().numpy()
 
     def _built(self, n_features: int, generator: torch.Generator) -> BipartiteModel:
         if isinstance(self.model, Model):
@@ -254,8 +256,8 @@ def draw_seed(generator: torch.Generator) -> int:
 
 
 def _visible(model: Any, X: np.ndarray) -> Tensor:
-    """Rows as the model takes them: images in its shape, in its dtype."""
-    v = torch.tensor(X, dtype=model.dtype)
+    """Rows as the model takes them: images in its shape, in its dtype, on its device."""
+    v = torch.tensor(X, dtype=model.dtype, device=model.device)
     shape = getattr(model, "visible_shape", v.shape[1:])
     if v.shape[1] != int(np.prod(shape)):
         raise ArgumentError(
