@@ -172,7 +172,8 @@ class RectifiedNormal(Distribution):
         x = self._scale * self.field.detach().double()
         u = torch.rand(x.shape, generator=generator, dtype=torch.float64, device=x.device)
         # The upper tail P(s > t) = u P(s > 0), in the half where it keeps its digits.
-        share = u * torch.special.ndtr(x)
+        # Not by ndtr, which is 0 below -8.3.
+        share = u * torch.special.erfc(-x / 2**0.5) / 2
         centred = -torch.special.ndtri(share.clamp(min=1e-300))
         # Further out the tail of a normal density is that of its own logarithm.
         log = -2 * u.clamp(min=1e-300).log()

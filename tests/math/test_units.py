@@ -142,6 +142,14 @@ def test_draws_follow_the_density(units, field):
     assert kstest(np.full(n, mean), function).pvalue < 1e-4
 
 
+@real
+def test_draws_of_any_field_have_their_mean(units):
+    field = torch.arange(-45.0, 46.0).double()
+    drawn = draw(units.given(field.expand(2000, -1)), as_generator(1))
+    error = (drawn.mean(0) - units.mean(field)).abs()
+    assert (error < 5 * drawn.std(0) / 2000**0.5).all()
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_draws_keep_dtype_and_seed(kind):
     for units in REAL.values():
