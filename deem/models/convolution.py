@@ -117,7 +117,8 @@ class ConvHarmonium(Harmonium):
     @torch.no_grad()
     def prepare(self, data: Dataset) -> None:
         """Start visible biases that are all 0 at the log-odds of the means of binary channels."""
-        if not self.visible_units.is_binary or self.visible_bias.any():
+        bias = self.visible_bias
+        if not self.visible_units.is_binary or not bias.requires_grad or bias.any():
             return
         v = as_visible(data.data, self)
         weights = v.new_ones(len(v)) if data.weights is None else data.weights.to(v)
@@ -125,7 +126,7 @@ class ConvHarmonium(Harmonium):
         # One pixel more of each state keeps channels that are never on finite.
         pixels = v[:, 0].numel()
         mean = (mean.clamp(0, 1) * pixels + 1) / (pixels + 2)
-        self.visible_bias.copy_(mean.logit() * self.temperature)
+        bias.copy_(mean.logit() * self.temperature)
 
     def hidden_field(self, v: Tensor) -> Tensor:
         weight, bias = self.weight / self.temperature, self.hidden_bias / self.temperature

@@ -216,15 +216,16 @@ class DenseHarmonium(Harmonium):
     def prepare(self, data: Dataset) -> None:
         """Start visible biases that are all 0 at the log-odds of the means of binary data.
 
-        Else the weights would have to learn how often each unit is on.
+        Else the weights would have to learn how often each unit is on. Frozen biases stay.
         """
-        if self.visible_units.is_binary and not self.visible_bias.any():
+        bias = self.visible_bias
+        if self.visible_units.is_binary and bias.requires_grad and not bias.any():
             shares = None if data.weights is None else data.weights / data.total_weight
             v = as_visible(data.data, self)
             mean = v.mean(0) if shares is None else shares.to(v) @ v
             # One sample more of each state keeps units that are never on finite.
             mean = (mean.clamp(0, 1) * len(v) + 1) / (len(v) + 2)
-            self.visible_bias.copy_(mean.logit() * self.temperature)
+            bias.copy_(mean.logit() * self.temperature)
 
     def hidden_field(self, v: Tensor) -> Tensor:
         if self._seen is not None and self._seen[0] is v and not torch.is_grad_enabled():

@@ -206,7 +206,7 @@ class DiscriminativeRBM(DenseHarmonium):
     @torch.no_grad()
     def prepare(self, data: Dataset) -> None:
         """Start biases of units and classes that are all 0 at the log-odds of the data."""
-        if self.visible_bias.any():
+        if self.visible_bias.any() or not self.visible_bias.requires_grad:
             return
         joint = self.joined(data)
         v = as_visible(joint.data, self)

@@ -13,7 +13,7 @@ from deem.core.dataset import Dataset
 from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence
 from deem.math.random import as_generator
-from deem.models import RBM, harmonium
+from deem.models import RBM, ConvRBM, DiscriminativeRBM, harmonium
 from deem.utils.exception import (
     ArgumentError,
     IntractableError,
@@ -227,6 +227,18 @@ def test_the_gradient_of_the_partition_does_not_depend_on_what_is_kept(monkeypat
     monkeypatch.setattr(harmonium, "_KEPT_UNITS", 20)
     kept = torch.autograd.grad(model.log_partition(), list(model.parameters()))
     assert all(torch.equal(x, y) for x, y in zip(anew, kept, strict=True))
+
+
+@pytest.mark.parametrize("cls", [RBM, ConvRBM, DiscriminativeRBM])
+def test_frozen_biases_do_not_start_at_the_data(cls):
+    tiny = next(tiny for tiny in TINY_ZOO if tiny.cls is cls)
+    model, data = cls(**tiny.arguments).double(), Dataset(tiny.visible[1:4])
+    model.visible_bias.requires_grad_(False)
+    model.prepare(data)
+    assert not model.visible_bias.any()
+    model.visible_bias.requires_grad_(True)
+    model.prepare(data)
+    assert model.visible_bias.any()
 
 
 def test_what_is_remembered_of_a_batch_is_what_a_subclass_builds_on():
