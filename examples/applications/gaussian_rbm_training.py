@@ -17,7 +17,9 @@ def main():
     train, test = pixels[:1400], pixels[1400:]
     model = GaussianRBM(n_visible=64, n_hidden=500 if LONG else 60, random_state=0)
 
-    solver = ContrastiveDivergence(1, 0.02, momentum=0.5, deterministic=True)
+    # many units together need smaller steps
+    rate = 0.005 if LONG else 0.02
+    solver = ContrastiveDivergence(1, rate, momentum=0.5, deterministic=True)
     model.fit(train, epochs=200 if LONG else 8, batch_size=20, solver=solver, random_state=0)
     constant = model.scale[train.std(0) == 0]
     error = model.history["reconstruction_error"]
