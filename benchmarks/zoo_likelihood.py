@@ -106,7 +106,7 @@ OURS: dict[str, Contender] = {
     "DropoutRBM, p=.5": ours("DropoutRBM", dropout=0.5),
     "DropConnectRBM, p=.5": ours("DropConnectRBM", dropout=0.5),
     "EDropoutRBM": ours("EDropoutRBM"),
-    "SigmoidRBM": ours("SigmoidRBM"),
+    "RBM, CD-1, means passed down": ours("RBM", partial(cd, deterministic=True)),
 }
 
 TARGETS = {

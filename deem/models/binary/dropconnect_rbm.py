@@ -24,7 +24,8 @@ class DropConnectRBM(ThinnedRBM):
     The mask M is drawn once an update and held in both of its phases; a connection that is left
     out is absent in both directions, in energy and in the gradient. Out of training the model is
     the mean network, with weights :math:`\sqrt{1 - p}\, W` as in `DropoutRBM`; for connections
-    that root is no mean of anything, but the factor that fitted handwritten digits best.
+    that root is no mean of anything, but the factor that fitted handwritten digits best. Named
+    optimizers take longer steps for the weights, by the share of updates that leaves them out.
 
     Parameters
     ----------

@@ -21,7 +21,8 @@ class DropoutRBM(ThinnedUnitsRBM):
     training the model is the mean network, with weights :math:`\sqrt{1 - p}\, W` in energy, draws
     and likelihood. That keeps the mean of the products of weights by which visible units act on
     each other. (The papers multiply by 1 - p, which keeps the mean of the fields, and makes a
-    worse model of the data.)
+    worse model of the data.) Named optimizers take longer steps for the weights, by the share of
+    updates that leaves them out.
 
     Parameters
     ----------

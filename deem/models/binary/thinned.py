@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 from collections.abc import Callable
 
 import torch
@@ -63,6 +64,15 @@ class ThinnedRBM(RBM):
     def share(self) -> float | Tensor:
         """What the weights are multiplied by now."""
         return self.kept() ** 0.5
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Longer steps for the weights, by the share of the updates that leaves them out."""
+        longer = learning_rate / float(torch.as_tensor(self.kept()).mean())
+        biases = [self.visible_bias, self.hidden_bias]
+        return [
+            {"params": [self.weight], "lr": longer},
+            {"params": biases, "lr": learning_rate},
+        ]
 
     @torch.no_grad()
     def redraw(self, v: Tensor, generator: torch.Generator) -> None:

@@ -198,3 +198,12 @@ def test_training_learns_and_drops_its_masks(cls, mask):
     assert model.training
     assert model.held is None
     assert float(model.score_samples(v).mean().detach()) > before + 0.2
+
+
+@pytest.mark.parametrize("cls", [DropoutRBM, DropConnectRBM])
+def test_steps_make_up_for_the_updates_that_leave_a_weight_out(cls):
+    weight, biases = cls(V, H, dropout=0.75).parameter_groups(0.1)
+    assert weight["lr"] == pytest.approx(0.4)
+    assert [p.shape for p in weight["params"]] == [(V, H)]
+    assert biases["lr"] == 0.1
+    assert [p.shape for p in biases["params"]] == [(V,), (H,)]
