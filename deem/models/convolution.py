@@ -129,6 +129,7 @@ class ConvHarmonium(Harmonium):
         bias.copy_(mean.logit() * self.temperature)
 
     def hidden_field(self, v: Tensor) -> Tensor:
+        self.check_shape(v)
         weight, bias = self.weight / self.temperature, self.hidden_bias / self.temperature
         return conv2d(self.code(v), weight, bias, self.stride, self.padding)
 

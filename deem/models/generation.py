@@ -173,12 +173,16 @@ class Generative(BipartiteModel):
 
     def _checked(self, v: Tensor, name: str) -> Tensor:
         v = torch.as_tensor(v).to(self.device, self.dtype)
+        self.check_shape(v, name)
+        return v
+
+    def check_shape(self, v: Tensor, name: str = "v") -> None:
+        """Raise `ShapeError` unless `v` is a batch of visible configurations."""
         if v.shape[1:] != self.visible_shape:
             raise ShapeError(
                 f"{name} has shape {tuple(v.shape)}; expected (batch, "
                 f"{', '.join(map(str, self.visible_shape))})."
             )
-        return v
 
 
 def _check_counts(**counts: tuple[int, int]) -> None:

@@ -82,7 +82,8 @@ class Harmonium(Generative):
         return self.visible_energy(v) + own.flatten(1).sum(1)
 
     def free_energy(self, v: Tensor) -> Tensor:
-        return self.visible_energy(v) - self.hidden_log_sum(self.hidden_field(v))
+        log_sum = self.hidden_log_sum(self.hidden_field(v))  # which checks the shape
+        return self.visible_energy(v) - log_sum
 
     def hidden_log_sum(self, field: Tensor) -> Tensor:
         """Log-sum (batch,) over all hidden states, given the fields of the units."""
@@ -234,6 +235,8 @@ class DenseHarmonium(Harmonium):
 
     def field_from(self, v: Tensor) -> Tensor:
         """What ``hidden_field`` gives, computed anew even while it is remembered."""
+        if v.shape[1:].numel() != math.prod(self.visible_shape):
+            self.check_shape(v)
         scale = 1 / self.temperature
         return torch.addmm(
             self.hidden_bias, self.code(v), self.coupling(), beta=scale, alpha=scale
@@ -378,7 +381,7 @@ class DenseHarmonium(Harmonium):
 
 
 def check_sizes(**sizes: int) -> None:
-    """Raise `ArgumentError` unless every size is a whole number of at least 1."""
+    """As `check_whole`, at least 1."""
     check_whole(1, **sizes)
 
 

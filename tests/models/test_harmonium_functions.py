@@ -7,7 +7,7 @@ from tiny import TINY_ZOO
 
 from deem.math.random import as_generator
 from deem.math.units import Gaussian
-from deem.models import RBM
+from deem.models import RBM, ConvRBM, GaussianRBM
 from deem.models.binary import rbm as rbm_file
 from deem.models.generation import Generative
 from deem.models.harmonium import DenseHarmonium
@@ -198,3 +198,21 @@ def test_wrong_arguments_are_named(model):
     }.items():
         with pytest.raises(ShapeError, match=name):
             call()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (RBM(6, 2), (3, 5)),
+        (RBM(6, 2), (6,)),
+        # Standardisation would spread one column over all.
+        (GaussianRBM(6, 2), (3, 1)),
+        # Filters take images of any size.
+        (ConvRBM((4, 4), (2, 2), 2), (3, 1, 5, 5)),
+        (ConvRBM((4, 4), (2, 2), 2), (1, 4, 4)),
+    ],
+)
+def test_samples_of_another_shape_are_refused_after_training_too(model, shape):
+    for call in (model, model.free_energy, model.reconstruct):
+        with pytest.raises(ShapeError, match=r"v has shape .*; expected \(batch, "):
+            call(torch.zeros(shape))
