@@ -68,10 +68,10 @@ class ThinnedRBM(RBM):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Longer steps for the weights, by the share of the updates that leaves them out."""
         longer = learning_rate / float(torch.as_tensor(self.kept()).mean())
-        biases = [self.visible_bias, self.hidden_bias]
+        others = [p for p in self.parameters() if p is not self.weight]
         return [
             {"params": [self.weight], "lr": longer},
-            {"params": biases, "lr": learning_rate},
+            {"params": others, "lr": learning_rate},
         ]
 
     @torch.no_grad()
