@@ -1,5 +1,6 @@
 """Optimisers and learning-rate schedules by name; objects of one's own are made by a callable."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -28,9 +29,10 @@ def make_optimizer(
 
     Parameters
     ----------
-    optimizer : str, callable or Optimizer
-        "sgd", "adam", "adamw", "rmsprop", a callable that takes the parameters and returns a
-        torch optimizer of its own settings, or an optimizer of these parameters.
+    optimizer : str, class, callable or Optimizer
+        "sgd", "adam", "adamw", "rmsprop"; a torch class, which gets rate, momentum and decay; any
+        other callable that takes the parameters and returns a torch optimizer of its own
+        settings; or an optimizer of these parameters.
     parameters : iterable of Tensor, or of dict
         What is optimised; dicts are groups in the sense of torch.
     learning_rate, momentum, weight_decay : float
@@ -44,6 +46,8 @@ def make_optimizer(
         )
     if isinstance(optimizer, Optimizer):
         return _own(optimizer, parameters)
+    if isinstance(optimizer, type):
+        return _built(optimizer, parameters, learning_rate, momentum, weight_decay)
     if callable(optimizer):
         return optimizer(parameters)
     check_choice("optimizer", optimizer, OPTIMIZERS)
@@ -54,6 +58,29 @@ def make_optimizer(
         return torch.optim.RMSprop(parameters, momentum=momentum, **common)
     adam = torch.optim.Adam if optimizer == "adam" else torch.optim.AdamW
     return adam(parameters, **common)
+
+
+def _built(
+    optimizer: type[Optimizer],
+    parameters: Iterable[Any],
+    learning_rate: float,
+    momentum: float,
+    weight_decay: float,
+) -> Optimizer:
+    """An optimizer of a class, with those settings that differ from 0."""
+    settings: dict[str, Any] = {
+        "lr": learning_rate,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+    }
+    settings = {name: value for name, value in settings.items() if value}
+    taken = inspect.signature(optimizer).parameters
+    if unknown := [name for name in settings if name not in taken]:
+        raise ArgumentError(
+            f"optimizer={optimizer.__name__} takes no {', '.join(unknown)}; leave it out, or pass "
+            "functools.partial of the class with settings of its own."
+        )
+    return optimizer(parameters, **settings)
 
 
 def _own(optimizer: Optimizer, parameters: Iterable[Tensor]) -> Optimizer:

@@ -18,7 +18,8 @@ from torch import Tensor
 from deem.core.model import BipartiteModel, Model
 from deem.core.solvers import Solver
 from deem.math.random import as_generator
-from deem.models import DBM, DBN, ZOO, DiscriminativeRBM
+from deem.models import DBN, ZOO
+from deem.models.stack.building import stackable
 from deem.utils.exception import ArgumentError, check_choice
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ _ROWS = 4096
 """Rows that are transformed at a time."""
 
 _FLOATS = (np.float32, np.float64)
-
-# What needs labels, and what has several layers, has a wrapper of its own.
-_KINDS = [name for name, cls in ZOO.items() if not issubclass(cls, (DBM, DiscriminativeRBM))]
 
 
 class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -173,11 +171,11 @@ class RBMTransformer(_Transformer):
             return copy.deepcopy(self.model)
         model_class: Any = self.model
         if isinstance(model_class, str):
-            check_choice("model", model_class, _KINDS)
+            check_choice("model", model_class, stackable())
             model_class = ZOO[model_class]
         if not (inspect.isclass(model_class) and issubclass(model_class, BipartiteModel)):
             raise ArgumentError(
-                f"model={self.model!r}; pass a name ({', '.join(_KINDS)}), a BipartiteModel "
+                f"model={self.model!r}; pass a name ({', '.join(stackable())}), a BipartiteModel "
                 "class or an instance of one."
             )
         taken = inspect.signature(model_class).parameters

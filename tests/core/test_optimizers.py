@@ -142,6 +142,16 @@ def test_callables_make_their_own():
     assert made.param_groups[0]["lr"] == pytest.approx(0.15)
 
 
+def test_a_class_gets_the_settings():
+    x = torch.nn.Parameter(torch.zeros(1))
+    made = make_optimizer(torch.optim.NAdam, [x], 0.3, weight_decay=0.01)
+    assert isinstance(made, torch.optim.NAdam)
+    assert made.param_groups[0]["lr"] == 0.3
+    assert made.param_groups[0]["weight_decay"] == 0.01
+    with pytest.raises(ArgumentError, match="optimizer=NAdam takes no momentum; leave it out"):
+        make_optimizer(torch.optim.NAdam, [x], 0.3, momentum=0.5)
+
+
 def parameter():
     return torch.nn.Parameter(torch.zeros(1))
 

@@ -24,7 +24,8 @@ CLASSES = {
 
 
 def test_every_error_and_warning_is_public():
-    assert sorted(CLASSES) + ["check_choice"] == sorted(exception.__all__)
+    checks = ["check_choice", "check_number", "check_whole"]
+    assert sorted(CLASSES) + checks == sorted(exception.__all__)
 
 
 @pytest.mark.parametrize("name", sorted(set(CLASSES) - {"DeemError", "DeemWarning"}))

@@ -150,7 +150,7 @@ class ContrastiveDivergence(SteppedSolver):
             self.centring.check(model)
         model.prepare(data)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        named = isinstance(self.optimizer, str)
+        named = isinstance(self.optimizer, (str, type))
         self._optimizer = make_optimizer(
             self.optimizer,
             _groups(model, self.learning_rate) if named else self._parameters,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from deem.models.binary.rbm import RBM
-from deem.utils.exception import ArgumentError, IntractableError, check_choice
+from deem.utils.exception import ArgumentError, IntractableError, check_choice, check_number
 
 __all__ = ["MASKS", "ThinnedRBM", "ThinnedUnitsRBM", "check_dropout", "rows_of"]
 
@@ -133,6 +133,7 @@ def rows_of(mask: Tensor, n: int) -> Tensor:
 
 def check_dropout(dropout: float) -> None:
     """Raise `ArgumentError` unless the share that is left out lies in [0, 1)."""
+    check_number(dropout=dropout)
     if not 0 <= dropout < 1:
         raise ArgumentError(
             f"dropout={dropout}; the share left out must lie in [0, 1), or nothing would learn."

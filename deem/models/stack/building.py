@@ -27,12 +27,27 @@ __all__ = [
     "output_shape",
     "per_layer",
     "plan",
+    "stackable",
     "stacks",
 ]
 
 
 _NUMBERS = 2**22
 """Of units times states that are looked at in one go."""
+
+
+def stackable() -> dict[str, Any]:
+    """Models of the zoo by name that have two layers and learn without labels."""
+    from deem.models import ZOO
+
+    return {name: cls for name, cls in ZOO.items() if not issubclass(cls, _apart())}
+
+
+def _apart() -> tuple[type, ...]:
+    """Harmoniums that are no layer of others: with layers of their own, or with labels."""
+    from deem.models import DBM, DiscriminativeRBM
+
+    return DBM, DiscriminativeRBM
 
 
 def harmoniums() -> dict[str, Any]:
@@ -82,9 +97,7 @@ def conv_layers(
 
 def _classes(kinds: object, n_layers: int) -> list[Callable[..., Harmonium]]:
     """Class of each layer, by names in the zoo or as they are."""
-    from deem.models import ZOO
-
-    known = {name: cls for name, cls in ZOO.items() if issubclass(cls, Harmonium)}
+    known = stackable()
     found = per_layer("kinds", kinds, n_layers)
     for kind in found:
         if not (isinstance(kind, type) and issubclass(kind, Harmonium)):
@@ -156,9 +169,10 @@ def check_layers(layers: Sequence[Harmonium]) -> None:
     if len(layers) == 0:
         raise ArgumentError("layers is empty; pass at least one model, such as RBM(64, 32).")
     for i, layer in enumerate(layers):
-        if not isinstance(layer, Harmonium):
+        if not isinstance(layer, Harmonium) or isinstance(layer, _apart()):
             raise ArgumentError(
-                f"layers[{i}] is a {type(layer).__name__}; expected a Harmonium such as RBM."
+                f"layers[{i}] is a {type(layer).__name__}; expected a Harmonium of two layers "
+                "that learns without labels, such as RBM."
             )
     if len({id(layer) for layer in layers}) < len(layers):
         raise ArgumentError("layers holds one model twice; build one for each layer.")

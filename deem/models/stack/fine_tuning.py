@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -20,7 +21,7 @@ from deem.math.random import as_generator
 from deem.models.harmonium import check_sizes
 from deem.models.stack.building import stacks
 from deem.models.stack.dbn import DBN
-from deem.utils.exception import ArgumentError, LabelError, ShapeError
+from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_number
 
 __all__ = ["DBNClassifier"]
 
@@ -62,7 +63,10 @@ class DBNClassifier(Module):
 
     def __init__(self, dbn: DBN, n_classes: int, dropout: float = 0.0, random_state: int = 0):
         super().__init__()
+        if not isinstance(dbn, DBN):
+            raise ArgumentError(f"dbn is a {type(dbn).__name__}; expected a DBN, as DBN([rbm]).")
         check_sizes(n_classes=n_classes)
+        check_number(dropout=dropout)
         if n_classes < 2:
             raise ArgumentError(f"n_classes={n_classes}; expected at least 2.")
         if not 0 <= dropout < 1:
@@ -206,6 +210,11 @@ class DBNClassifier(Module):
         self.dbn.check_data(data)
 
     def _checked(self, data: object, labels: object) -> Dataset:
+        if np.asarray(labels).dtype.kind not in "biufc":
+            raise LabelError(
+                "labels are no numbers; number the classes from 0, as numpy.unique(labels, "
+                "return_inverse=True)[1] does."
+            )
         targets = torch.as_tensor(labels)
         if targets.dim() != 1 or targets.is_floating_point():
             raise ShapeError(
