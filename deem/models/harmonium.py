@@ -37,8 +37,8 @@ MAX_LISTED_UNITS = 20
 _KEPT_UNITS = 12
 """Binary units below which the fields of all their states are kept for a gradient."""
 
-_STATES = 2**16
-"""Numbers of units times states that are looked at in one go, over 64."""
+_NUMBERS = 2**22
+"""In the states of all units that are looked at in one go."""
 
 
 class Harmonium(Generative):
@@ -165,11 +165,11 @@ class Harmonium(Generative):
 class DenseHarmonium(Harmonium):
     r"""A harmonium in which every visible unit is connected with every hidden one.
 
-    .. math:: x(v) = (b + v W) / T, \qquad E(v, h) = \big(c_v(v) - a^\top v + c_h(h) - b^\top h
-        - v W h\big) / T
+    .. math:: x(v) = (b + v W) / T, \qquad E(v, h) = c_v(v) + c_h(h) - \big(a^\top v + b^\top h
+        + v W h\big) / T
 
-    The temperature stands in energy, draws and gradient alike: the model at T is that at 1 with
-    all parameters divided by T.
+    The temperature stands in energy, draws and gradient alike. Units with a cost have to be those
+    at T, as ``Gaussian(variance=T)`` are.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ class DenseHarmonium(Harmonium):
         self.n_visible, self.n_hidden = int(n_visible), int(n_hidden)
         self.temperature = temperature
         self.random_state = random_state
-        self.visible_shape, self.hidden_shape = (n_visible,), (n_hidden,)
+        self.visible_shape, self.hidden_shape = (self.n_visible,), (self.n_hidden,)
         self.weight = nn.Parameter(torch.empty(n_visible, n_hidden))
         self.visible_bias = nn.Parameter(torch.empty(n_visible))
         self.hidden_bias = nn.Parameter(torch.empty(n_hidden))
@@ -366,7 +366,7 @@ class DenseHarmonium(Harmonium):
     def _listed(self, n_units: int) -> Iterator[Tensor]:
         """All states of so many binary units, some rows at a time."""
         codes = torch.arange(2**n_units, device=self.device)
-        for part in codes.split(max(1, 64 * _STATES // max(self.n_visible, self.n_hidden))):
+        for part in codes.split(max(1, _NUMBERS // max(self.n_visible, self.n_hidden))):
             yield self._bits(part, n_units)
 
     def _bits(self, codes: Tensor, n_units: int) -> Tensor:

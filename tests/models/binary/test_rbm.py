@@ -69,7 +69,7 @@ def test_the_smaller_layer_is_listed_whichever_it_is(sizes, close):
 def test_many_states_are_listed_in_portions(monkeypatch, close):
     model = drawn(9, 8)
     expected = model.log_partition()
-    monkeypatch.setattr(harmonium, "_STATES", 1)
+    monkeypatch.setattr(harmonium, "_NUMBERS", 64)
     close(model.log_partition(), expected)
 
 
