@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from deem.core.solvers import ContrastiveDivergence
 from deem.models import RBM
-from deem.visual import plot_mosaic
+from deem.visual import plot_samples
 
 LONG = "--long" in sys.argv
 UNITS, EPOCHS, RATE, SWEEPS = (128, 200, 0.1, 500) if LONG else (40, 14, 0.3, 30)
@@ -51,7 +51,7 @@ def main(folder):
     print(f"noisy pixels wrong, after denoising: {error(model.denoise(noisy), test):.3f}")
 
     pictures = torch.stack([test[:8], v[:8].nan_to_num(0.5), filled[:8]], 0).flatten(0, 1)
-    axes = plot_mosaic(pictures.reshape(-1, 8, 8), columns=8)
+    axes = plot_samples(pictures, image_shape=(8, 8), columns=8)
     axes.figure.savefig(Path(folder) / "imputed.png")
     print("saved imputed.png")
 
