@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.functional import conv2d, conv_transpose2d, one_hot
 from torch.nn.grad import conv2d_weight
+from torch.utils.checkpoint import checkpoint
 
 from deem.core.dataset import Dataset
 from deem.core.solvers import as_visible
@@ -25,12 +27,15 @@ from deem.models.harmonium import (
     check_sizes,
     even_shares,
 )
-from deem.utils.exception import ArgumentError, IntractableError
+from deem.utils.exception import ArgumentError, IntractableError, check_number
 
 __all__ = ["ConvHarmonium"]
 
 _LISTED = 2**22
 """Numbers of units times states that are looked at in one go."""
+
+_KEPT = 16
+"""Such parts whose fields are all kept for a gradient."""
 
 
 class ConvHarmonium(Harmonium):
@@ -76,6 +81,7 @@ class ConvHarmonium(Harmonium):
     ):
         super().__init__()
         check_sizes(n_filters=n_filters, n_channels=n_channels, stride=stride)
+        check_number(temperature=temperature)
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
         image = _as_sides("visible_shape", visible_shape)
@@ -201,8 +207,15 @@ class ConvHarmonium(Harmonium):
             If neither layer can be listed.
         """
         n_states, states, scores, _ = self._smaller_layer()
-        parts = [scores(states(codes)).logsumexp(0) for codes in self._codes(n_states)]
-        return torch.stack(parts).logsumexp(0)
+
+        def part(codes: Tensor) -> Tensor:
+            return scores(states(codes)).logsumexp(0)
+
+        # For a gradient very many states are looked at twice, or their fields fill the memory.
+        anew = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
+        listed = self._codes(n_states)
+        look = part if len(listed) <= _KEPT else anew
+        return torch.stack([look(codes) for codes in listed]).logsumexp(0)
 
     @torch.no_grad()
     def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
@@ -283,7 +296,8 @@ def _hidden_sides(
     image: tuple[int, int], filters: tuple[int, int], stride: int, padding: int
 ) -> tuple[int, int]:
     """Height and width of the hidden units of each filter."""
-    if not isinstance(padding, Integral) or not 0 <= padding < min(filters):
+    whole = isinstance(padding, Integral) and not isinstance(padding, bool)
+    if not whole or not 0 <= padding < min(filters):
         raise ArgumentError(
             f"padding={padding!r}; expected a whole number from 0 to {min(filters) - 1}, less "
             f"than the sides of the filters {filters}, which else see nothing of the image."

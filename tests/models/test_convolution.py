@@ -11,7 +11,7 @@ from tiny import TINY_ZOO
 from deem.core.solvers import Centring, ContrastiveDivergence, SparsityTarget
 from deem.math.random import as_generator
 from deem.math.units import Binary
-from deem.models import ConvRBM, GaussianConvRBM
+from deem.models import ConvRBM, GaussianConvRBM, convolution
 from deem.samplers import Gibbs
 from deem.samplers.ais import annealed_importance
 from deem.samplers.gibbs_path import IndependentUnits
@@ -282,3 +282,20 @@ def test_training_at_the_defaults_does_not_blow_up(kind, n_filters, generator):
     assert errors[-1] < 0.97 * errors[0]
     # Twice the variance is what draws give that know nothing of the image.
     assert errors[-1] < 2 * float(v.var((0, 2, 3)).sum()) * v[0, 0].numel()
+
+
+def test_states_that_are_looked_at_twice_give_the_same_gradient(monkeypatch):
+    found = []
+    for listed in (2**22, 200):
+        monkeypatch.setattr(convolution, "_LISTED", listed)
+        monkeypatch.setattr(convolution, "_KEPT", 16 if listed > 200 else 0)
+        model = ConvRBM((3, 4), (2, 2), 1).double()
+        model.log_partition().backward()
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("options", [{"temperature": "high"}, {"padding": True}])
+def test_other_kinds_of_values_are_refused(options):
+    with pytest.raises(ArgumentError, match=f"{next(iter(options))}=.*expected a"):
+        ConvRBM((6, 6), (3, 3), **options)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pixel_shuffle
+from torch.utils.checkpoint import checkpoint
 
+from deem.core.solvers import Solver
 from deem.models.harmonium import Harmonium
-from deem.utils.exception import ArgumentError, ShapeError, check_choice
+from deem.utils.exception import (
+    ArgumentError,
+    ShapeError,
+    check_choice,
+    check_number,
+    check_whole,
+)
 
 __all__ = [
     "check_layers",
@@ -34,6 +43,9 @@ __all__ = [
 
 _NUMBERS = 2**22
 """Of units times states that are looked at in one go."""
+
+_KEPT = 16
+"""Such parts whose scores are all kept for a gradient."""
 
 
 def stackable() -> dict[str, Any]:
@@ -127,11 +139,21 @@ def plan(n_layers: int, **options: Any) -> list[dict[str, Any]]:
     values = [per_layer(name, value, n_layers) for name, value in options.items()]
     found = [dict(zip(options, own, strict=True)) for own in zip(*values, strict=True)]
     for i, own in enumerate(found):
-        if own["epochs"] is not None and own["epochs"] < 0:
-            raise ArgumentError(f"epochs={own['epochs']} of layer {i}; it must be at least 0.")
-        if own["learning_rate"] is not None and own["solver"] is not None:
+        epochs, rate, solver = own["epochs"], own["learning_rate"], own["solver"]
+        if epochs is not None:
+            check_whole(0, **{f"epochs[{i}]": epochs})
+        if rate is not None:
+            check_number(**{f"learning_rate[{i}]": rate})
+            if not rate > 0:
+                raise ArgumentError(f"learning_rate[{i}]={rate}; it must be above 0.")
+        if solver is not None and not isinstance(solver, Solver):
             raise ArgumentError(
-                f"learning_rate={own['learning_rate']} and solver= were both given for layer {i}; "
+                f"solver[{i}]={solver!r}; expected a solver object such as "
+                "ContrastiveDivergence()."
+            )
+        if rate is not None and solver is not None:
+            raise ArgumentError(
+                f"learning_rate={rate} and solver= were both given for layer {i}; "
                 "set the learning rate on the solver."
             )
     return found
@@ -265,9 +287,16 @@ def log_sum_of_bits(
         States have its dtype and device.
     """
     bits = torch.arange(n_units, device=like.device)
-    codes = torch.arange(2**n_units, device=like.device).split(max(1, _NUMBERS // width))
-    parts = (scores((part.unsqueeze(1) >> bits & 1).to(like.dtype)) for part in codes)
-    return torch.stack([part.logsumexp(1) for part in parts]).logsumexp(0)
+    # Empty batches have no width.
+    codes = torch.arange(2**n_units, device=like.device).split(max(1, _NUMBERS // max(1, width)))
+
+    def log_sum(part: Tensor) -> Tensor:
+        return scores((part.unsqueeze(1) >> bits & 1).to(like.dtype)).logsumexp(1)
+
+    # For a gradient very many states are looked at twice, or their scores fill the memory.
+    anew = partial(checkpoint, log_sum, use_reentrant=False, preserve_rng_state=False)
+    look = log_sum if len(codes) <= _KEPT else anew
+    return torch.stack([look(part) for part in codes]).logsumexp(0)
 
 
 def _below(cls: Any) -> list[Any]:

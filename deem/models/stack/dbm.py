@@ -15,7 +15,7 @@ from deem.math.random import as_generator
 from deem.models.harmonium import MAX_LISTED_UNITS, Harmonium, check_sizes
 from deem.models.stack.building import log_sum_of_bits
 from deem.models.stack.copied_rbm import greedy_start
-from deem.utils.exception import ArgumentError, IntractableError, ShapeError
+from deem.utils.exception import ArgumentError, IntractableError, ShapeError, check_number
 
 __all__ = ["DBM"]
 
@@ -86,6 +86,7 @@ class DBM(Harmonium):
         sizes = [n_visible, *n_hidden]
         check_sizes(n_visible=n_visible, max_steps=max_steps)
         check_sizes(**{f"n_hidden[{i}]": n for i, n in enumerate(n_hidden)})
+        check_number(tolerance=tolerance)
         if not tolerance > 0:
             raise ArgumentError(f"tolerance={tolerance}; it must be above 0.")
         self.n_visible, self.n_hidden = n_visible, tuple(n_hidden)
@@ -141,7 +142,7 @@ class DBM(Harmonium):
             If hidden units of x are to be summed out, and there are more than 20 of them and of
             those of y.
         """
-        if v.shape[1] == self._n_even:
+        if v.dim() == 2 and v.shape[1] == self._n_even:
             return super().free_energy(v)
         self._check_width(v)
         inner, outer = self._n_even - self.n_visible, self._n_odd
@@ -172,6 +173,7 @@ class DBM(Harmonium):
         list of (batch, n_l)
             Probabilities.
         """
+        v = as_visible(v, self)
         self._check_width(v)
         layers = [v]
         for i, weight in enumerate(self.weights):
@@ -247,6 +249,7 @@ class DBM(Harmonium):
         log_partition : float, optional
             In nats; None takes the exact one.
         """
+        v = as_visible(v, self)
         means = self.mean_field(v)
         log_z = self.log_partition() if log_partition is None else log_partition
         entropy = torch.cat([torch.special.entr(m) + torch.special.entr(1 - m) for m in means], 1)
@@ -279,10 +282,13 @@ class DBM(Harmonium):
             Source of every draw.
         """
         whole = Dataset.wrap(data)  # type: ignore[arg-type]
+        if len(whole) == 0:
+            raise ArgumentError("data has no rows; pass at least one sample.")
         self.check_data(whole)
+        v = as_visible(whole.data, self)[:, : self.n_visible]
         found = greedy_start(
             list(self.weights),
-            Dataset(as_visible(whole.data, self), weights=whole.weights),
+            Dataset(v, weights=whole.weights),
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
@@ -319,7 +325,7 @@ class DBM(Harmonium):
     def prepare(self, data: Dataset) -> None:
         """Start biases of the data that are all 0 at the log-odds of their means."""
         bias = self.biases[0]
-        if bias.any():
+        if not bias.requires_grad or bias.any():
             return
         v = as_visible(data.data, self)[:, : self.n_visible]
         shares = v.new_ones(len(v)) if data.weights is None else data.weights.to(v)
@@ -368,8 +374,10 @@ class DBM(Harmonium):
         return x
 
     def _check_width(self, v: Tensor) -> None:
-        if v.shape[1] != self.n_visible:
-            raise ShapeError(f"v has {v.shape[1]} units; expected n_visible={self.n_visible}.")
+        if v.dim() != 2 or v.shape[1] != self.n_visible:
+            raise ShapeError(
+                f"v has shape {tuple(v.shape)}; expected (batch, n_visible={self.n_visible})."
+            )
 
     def _scores_of_even(self, v: Tensor, h: Tensor) -> Tensor:
         """Log-sum (batch, n_states) over y, of data and states of the other units of x."""
@@ -396,4 +404,4 @@ class DBM(Harmonium):
 
 
 def _largest(change: Tensor) -> float:
-    return float(change.abs().max())
+    return float(change.abs().max()) if change.numel() else 0.0

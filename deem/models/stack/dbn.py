@@ -16,7 +16,7 @@ from deem.core.module import Module
 from deem.core.solvers import Solver, as_visible
 from deem.core.training import Callback
 from deem.math.random import as_generator
-from deem.models.harmonium import Harmonium
+from deem.models.harmonium import Harmonium, check_sizes
 from deem.models.stack.building import (
     check_layers,
     check_shapes,
@@ -27,7 +27,7 @@ from deem.models.stack.building import (
     output_shape,
     plan,
 )
-from deem.utils.exception import ArgumentError
+from deem.utils.exception import ArgumentError, check_whole
 
 __all__ = ["DBN"]
 
@@ -192,17 +192,18 @@ class DBN(Module):
         Raises
         ------
         ArgumentError
-            If there are more or fewer values than layers.
+            If there are more or fewer values than layers, or one of them makes no sense.
         NonFiniteError
             If NaN or infinity appears; the layers below stay trained.
         """
         options = plan(self.n_layers, epochs=epochs, learning_rate=learning_rate, solver=solver)
         generator = as_generator(random_state, self.device)
         below = Dataset.wrap(data)  # type: ignore[arg-type]
-        self.history = History({"n_layers": self.n_layers, "batch_size": batch_size})
         shared = {"batch_size": batch_size, "callbacks": callbacks, "verbose": verbose}
         for i, own in enumerate(options):
             self._layer(i).fit(below, random_state=generator, **shared, **own)  # type: ignore[arg-type]
+            if i == 0:
+                self.history = History({"n_layers": self.n_layers, "batch_size": batch_size})
             self._record(i)
             self._prepare_features(i, below)
             if i + 1 < self.n_layers:
@@ -233,6 +234,7 @@ class DBN(Module):
         n_layers : int, optional
             As in `encode`.
         """
+        h = as_visible(h, self._layer(0))
         for i in reversed(range(self._checked(n_layers))):
             h = self.down(i, h)
         return h
@@ -268,9 +270,9 @@ class DBN(Module):
         Parameters
         ----------
         n : int
-            Number of independent chains.
+            Number of independent chains, at least 1.
         steps : int
-            Sweeps of the top layer, from where its hidden units are all 0.
+            Sweeps of the top layer, at least 0, from where its hidden units are all 0.
         random_state : None, int, numpy or torch generator
             Source of every draw.
         means : bool
@@ -280,6 +282,8 @@ class DBN(Module):
         -------
         (n, ...)
         """
+        check_sizes(n=n)
+        check_whole(0, steps=steps)
         generator, top = as_generator(random_state, self.device), self._layer(-1)
         with evaluating(self):
             h = torch.zeros(n, *top.hidden_shape, dtype=self.dtype, device=self.device)
@@ -333,8 +337,8 @@ class DBN(Module):
             If no log-partition was given and the top layer has no exact one.
         """
         check_units(self._all())
-        if n_draws < 1:
-            raise ArgumentError(f"n_draws={n_draws}; it must be at least 1.")
+        check_sizes(n_draws=n_draws)
+        v = as_visible(v, self._layer(0))
         generator, top = as_generator(random_state, self.device), self._layer(-1)
         with evaluating(self):
             log_z = top.log_partition() if log_partition is None else log_partition

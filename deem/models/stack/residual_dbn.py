@@ -13,7 +13,7 @@ from deem.core.solvers import as_visible
 from deem.models.harmonium import Harmonium
 from deem.models.stack.dbn import DBN
 from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError
+from deem.utils.exception import ArgumentError, check_number
 
 __all__ = ["ResidualDBN"]
 
@@ -59,6 +59,7 @@ class ResidualDBN(DBN):
 
     def __init__(self, layers: Sequence[Harmonium], zeta_1: float = 1.0, zeta_2: float = 1.0):
         super().__init__(layers)
+        check_number(zeta_1=zeta_1, zeta_2=zeta_2)
         if not (zeta_1 >= 0 and zeta_2 >= 0 and zeta_1 + zeta_2 > 0):
             raise ArgumentError(
                 f"zeta_1={zeta_1}, zeta_2={zeta_2}; expected at least 0, and not both 0."

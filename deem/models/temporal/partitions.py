@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from deem.models.harmonium import MAX_LISTED_UNITS, DenseHarmonium
+from deem.models.stack.building import log_sum_of_bits
 from deem.utils.exception import IntractableError
 
 __all__ = ["log_partitions"]
-
-_NUMBERS = 2**22
-"""Numbers that are looked at in one go where states are listed."""
 
 
 def log_partitions(model: DenseHarmonium, past: Tensor) -> Tensor:
@@ -57,13 +54,4 @@ def log_partitions(model: DenseHarmonium, past: Tensor) -> Tensor:
             f"of at most {MAX_LISTED_UNITS} binary units to sum over."
         )
     n_units, scores, numbers = min(sides, key=lambda side: side[0])
-    parts = [scores(s).logsumexp(1) for s in _states(n_units, _NUMBERS // numbers, past)]
-    return torch.stack(parts).logsumexp(0)
-
-
-def _states(n_units: int, size: int, like: Tensor) -> Iterator[Tensor]:
-    """All states of binary units, at most `size` rows at a time."""
-    codes = torch.arange(2**n_units, device=like.device)
-    bits = torch.arange(n_units, device=like.device)
-    for part in codes.split(max(1, size)):
-        yield (part.unsqueeze(1) >> bits & 1).to(like.dtype)
+    return log_sum_of_bits(n_units, scores, numbers, past)

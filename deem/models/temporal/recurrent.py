@@ -136,12 +136,14 @@ class RecurrentHarmonium(LatentModel):
 
     def score_samples(self, v: Tensor) -> Tensor:
         """Exact log-likelihood (batch,) of sequences, in nats, as far as `log_partitions` goes."""
+        v = as_visible(v, self)
         field, past = self._unroll(v)
         return -self._free_energy(v, field) - self._log_partitions(past).sum(1)
 
     @torch.no_grad()
     def reconstruct(self, v: Tensor) -> Tensor:
         """Mean of every frame after one mean-field sweep given the past; (batch, time, ...)."""
+        v = as_visible(v, self)
         h = self.frame.hidden_units.mean(self._field_given_held(v))
         return self.frame.p_v(h.flatten(0, 1)).mean.unflatten(0, v.shape[:2])
 
@@ -209,9 +211,8 @@ class RecurrentHarmonium(LatentModel):
             The frames that follow.
         """
         check_sizes(n_steps=n_steps, gibbs_steps=gibbs_steps)
-        self._check_shape(v)
         generator = None if deterministic else as_generator(random_state, self.device)
-        return self._generate(self(as_visible(v, self))[:, -1], n_steps, gibbs_steps, generator)
+        return self._generate(self(v)[:, -1], n_steps, gibbs_steps, generator)
 
     def check_data(self, data: Dataset) -> None:
         """Check shape, finiteness and range of sequences of one length.
@@ -334,6 +335,7 @@ class RecurrentHarmonium(LatentModel):
 
     def _unroll(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden fields of all frames, and what the past adds to them; (batch, time, n_hidden)."""
+        self._check_shape(v)
         own, past = self._own_field(v), []
         state, weight = self.initial_state.expand(len(v), -1), self._scaled()
         for field in own.unbind(1):

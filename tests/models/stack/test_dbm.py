@@ -202,6 +202,7 @@ def test_what_cannot_be_listed_says_so():
         ((3, 2), "n_hidden=2; expected the size of each"),
         ((3, (2, 0)), r"n_hidden\[1\]=0"),
         ((3, (2,), 0.0), "tolerance=0"),
+        ((3, (2,), "low"), "tolerance='low'; expected a number"),
         ((3, (2,), 1e-3, 0), "max_steps=0"),
     ],
 )
@@ -213,7 +214,23 @@ def test_bad_sizes_are_refused(arguments, text):
 def test_data_of_another_width_are_refused_before_training():
     model = DBM(4, (3, 2))
     for call in (model.fit, model.pretrain, model.free_energy, model.mean_field):
-        with pytest.raises(ShapeError, match="5 units; expected n_visible=4"):
+        with pytest.raises(ShapeError, match=r"5\); expected \(batch, n_visible=4"):
             call(torch.zeros(10, 5))
     with pytest.raises(ShapeError, match="the 6 of all layers of even number"):
         model(torch.zeros(10, 4))
+
+
+def test_arrays_of_any_precision_and_empty_batches_are_read():
+    model, v = DBM(4, (3, 2)), bit_states(4).numpy().astype("float64")
+    for found in (model.reconstruct(v), model.log_likelihood_bound(v), *model.mean_field(v)):
+        assert found.dtype == torch.float32
+    for call in (model.free_energy, model.transform, model.reconstruct):
+        assert len(call(torch.zeros(0, 4))) == 0
+    with pytest.raises(ArgumentError, match="no rows"):
+        model.pretrain(v[:0])
+
+
+def test_frozen_biases_of_the_data_stay():
+    model = DBM(4, (3, 2))
+    model.biases[0].requires_grad_(False)
+    assert not model.fit(torch.ones(8, 4), epochs=1, random_state=0).biases[0].any()

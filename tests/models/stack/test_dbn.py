@@ -216,7 +216,10 @@ def test_layers_that_do_not_fit_are_refused(build, error, text):
     ("options", "text"),
     [
         ({"epochs": (1, 2, 3)}, "epochs has 3 values, but there are 2 layers"),
-        ({"epochs": (1, -2)}, "epochs=-2 of layer 1"),
+        ({"epochs": (1, -2)}, r"epochs\[1\]=-2"),
+        ({"learning_rate": (0.1, -1)}, r"learning_rate\[1\]=-1; it must be above 0"),
+        ({"learning_rate": (0.1, "a")}, r"learning_rate\[1\]='a'; expected a number"),
+        ({"solver": (ContrastiveDivergence(), "cd")}, r"solver\[1\]='cd'; expected a solver"),
         ({"learning_rate": [0.1]}, "learning_rate has 1 values"),
         ({"learning_rate": (None, 0.1), "solver": ContrastiveDivergence()}, "for layer 1"),
     ],
@@ -227,6 +230,22 @@ def test_training_that_does_not_fit_is_refused_before_it_starts(options, text):
     with pytest.raises(ArgumentError, match=text):
         dbn.fit(patterns(), **options)
     assert torch.equal(dbn.layers[0].weight, kept)
+
+
+def test_refused_data_leave_the_history():
+    dbn = DBN.of("RBM", 4, [3, 2]).fit(patterns(), epochs=1, random_state=0)
+    with pytest.raises(ArgumentError, match="NaN"):
+        dbn.fit(torch.full((5, 4), float("nan")))
+    assert dbn.history.n_epochs == 2
+
+
+def test_arrays_of_any_precision_are_read_and_counts_checked():
+    dbn, v = DBN.of("RBM", 4, [3, 2]), bit_states(4).numpy().astype("float64")
+    for found in (dbn.log_likelihood_bound(v, n_draws=1), dbn.decode(v[:, :2]), dbn(v)):
+        assert found.dtype == torch.float32
+    for options in ({"n": 0}, {"n": 2, "steps": -1}):
+        with pytest.raises(ArgumentError, match="expected a whole number"):
+            dbn.sample(**options)
 
 
 def test_the_shape_of_the_data_is_checked():

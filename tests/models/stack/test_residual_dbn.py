@@ -84,6 +84,8 @@ def test_every_field_below_zero_leaves_the_probabilities():
 def test_weights_out_of_range_are_refused(zetas):
     with pytest.raises(ArgumentError, match="not both 0"):
         ResidualDBN([RBM(6, 5)], *zetas)
+    with pytest.raises(ArgumentError, match="zeta_1='a'; expected a number"):
+        ResidualDBN([RBM(6, 5)], "a")
 
 
 @pytest.mark.parametrize("layer", [GaussianReluRBM(6, 5), ConvRBM((4, 4), (3, 3), 2, pooling=2)])

@@ -14,7 +14,7 @@ from deem.core.reading import read_votes
 from deem.core.solvers import Centring, ContrastiveDivergence, ExactGradient, SparsityTarget
 from deem.math.random import as_generator
 from deem.models import RTRBM, TEMPORAL, RTGaussianRBM, RTVarianceGaussianRBM
-from deem.models.temporal import partitions
+from deem.models.stack import building
 from deem.samplers import GibbsWithGradients
 from deem.utils.exception import (
     ArgumentError,
@@ -82,8 +82,11 @@ def test_score_samples_is_the_exact_log_likelihood(tiny, model, index, v, close)
 
 def test_states_are_listed_in_parts(tiny, model, v, monkeypatch, close):
     expected = model.log_partitions(v)
-    monkeypatch.setattr(partitions, "_NUMBERS", 3 * v.shape[0] * v.shape[1] * model.n_hidden)
+    slope = gradient(expected.sum(), model)
+    monkeypatch.setattr(building, "_NUMBERS", 3 * v.shape[0] * v.shape[1] * model.n_hidden)
+    monkeypatch.setattr(building, "_KEPT", 0)
     close(model.log_partitions(v), expected)
+    close(gradient(model.log_partitions(v).sum(), model), slope)
 
 
 def test_probabilities_of_all_sequences_sum_to_one(tiny, model, close):
@@ -341,6 +344,16 @@ def test_solvers_that_do_not_suit_sequences_are_refused(solver, error, text):
     with pytest.raises(error, match=text):
         model.fit(torch.ones(4, 3, 2), epochs=1, solver=solver)
     assert torch.equal(parameters_of(model), kept)
+
+
+def test_arrays_of_any_precision_are_read():
+    model, v = RTRBM(2, 3), turning(4, 3, 2).numpy().astype("float64")
+    for found in (model.score_samples(v), model.reconstruct(v), model.extend(v.tolist())):
+        assert found.dtype == torch.float32
+    assert model.score_samples(v[:0]).shape == RTRBM(2, 9).score_samples(v[:0]).shape == (0,)
+    for call in (model.score_samples, model.reconstruct, model.extend, model):
+        with pytest.raises(ShapeError, match=r"expects \(n_samples, time, 2\)"):
+            call(v[0])
 
 
 def test_wrong_numbers_and_wide_frames_are_refused():
