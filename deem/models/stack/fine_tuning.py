@@ -21,6 +21,7 @@ from deem.math.random import as_generator
 from deem.models.harmonium import check_sizes
 from deem.models.stack.building import stacks
 from deem.models.stack.dbn import DBN
+from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_number
 
 __all__ = ["DBNClassifier"]
@@ -110,7 +111,7 @@ class DBNClassifier(Module):
     def fit(
         self: AnyClassifier,
         data: object,
-        labels: object,
+        labels: object = None,
         *,
         epochs: int = 60,
         batch_size: int = 32,
@@ -128,21 +129,22 @@ class DBNClassifier(Module):
 
         Parameters
         ----------
-        data : Tensor or array
+        data : Dataset, Tensor or array
             (n_samples, ...), as the first layer takes them.
-        labels : (n_samples,) int
-            From 0 to ``n_classes - 1``.
+        labels : (n_samples,) int, optional
+            From 0 to ``n_classes - 1``; None takes the targets of a Dataset.
         epochs : int
             At most, at least 0.
         batch_size : int
             Rows a batch.
         learning_rate, weight_decay : float
-            Of a named optimizer.
+            Of a named optimizer, above 0 and at least 0.
         optimizer, scheduler
             As in `make_optimizer` and `make_scheduler`.
         validation_share : float
             Share of the samples, drawn at random, that is put aside; in [0, 1). The parameters of
             the epoch with their lowest loss are kept. 0 trains on all and keeps the last ones.
+            One sample at least stays for training.
         patience : int, optional
             Epochs without a lower loss of these samples after which training stops; None does
             not stop.
@@ -157,14 +159,17 @@ class DBNClassifier(Module):
         -------
         self
         """
+        solver = _CrossEntropy(learning_rate, optimizer, scheduler, weight_decay)
         generator = as_generator(random_state, self.device)
         whole = self._checked(data, labels)
         watching: list[Callback] = []
+        check_number(validation_share=validation_share)
         if not 0 <= validation_share < 1:
             raise ArgumentError(
                 f"validation_share={validation_share}; expected a share in [0, 1)."
             )
-        if n_aside := round(validation_share * len(whole)):
+        n_aside = min(round(validation_share * len(whole)), len(whole) - 1)
+        if n_aside > 0:
             order = torch.randperm(len(whole), generator=generator, device=self.device).cpu()
             aside, whole = whole.take(order[:n_aside]), whole.take(order[n_aside:])
             watching.append(_Validation(aside))
@@ -173,7 +178,7 @@ class DBNClassifier(Module):
         train(
             self,  # type: ignore[arg-type]
             whole,
-            _CrossEntropy(learning_rate, optimizer, scheduler, weight_decay),
+            solver,
             epochs=epochs,
             batch_size=batch_size,
             generator=generator,
@@ -181,7 +186,6 @@ class DBNClassifier(Module):
         )
         return self
 
-    @torch.no_grad()
     def predict_proba(self, data: object) -> Tensor:
         """Probabilities (n_samples, n_classes) of the classes, in evaluation mode.
 
@@ -190,13 +194,18 @@ class DBNClassifier(Module):
         data : Tensor or array
             (n_samples, ...).
         """
-        parts = Dataset.wrap(data).batches(_BATCH)  # type: ignore[arg-type]
-        with evaluating(self):
-            return torch.cat([self(as_visible(x.data, self)).softmax(1) for x in parts])  # type: ignore[arg-type]
+        return self._logits(data).softmax(1)
 
     def predict(self, data: object) -> Tensor:
         """Most probable class (n_samples,) of each sample."""
         return self.predict_proba(data).argmax(1)
+
+    @torch.no_grad()
+    def _logits(self, data: object) -> Tensor:
+        """Logits (n_samples, n_classes) in evaluation mode, some rows at a time."""
+        parts = Dataset.wrap(data).batches(_BATCH)  # type: ignore[arg-type]
+        with evaluating(self):
+            return torch.cat([self(as_visible(x.data, self)) for x in parts])  # type: ignore[arg-type]
 
     def noisy_logits(self, v: Tensor, generator: torch.Generator) -> Tensor:
         """Logits (batch, n_classes) with features hidden at random, as in training."""
@@ -210,24 +219,32 @@ class DBNClassifier(Module):
         self.dbn.check_data(data)
 
     def _checked(self, data: object, labels: object) -> Dataset:
-        if np.asarray(labels).dtype.kind not in "biufc":
-            raise LabelError(
-                "labels are no numbers; number the classes from 0, as numpy.unique(labels, "
-                "return_inverse=True)[1] does."
-            )
-        targets = torch.as_tensor(labels)
-        if targets.dim() != 1 or targets.is_floating_point():
+        found = Dataset.wrap(data)  # type: ignore[arg-type]
+        if labels is None and found.targets is None:
+            raise LabelError("data has no labels; pass labels=, or Dataset(data, targets).")
+        given = found.targets if labels is None else labels
+        if not isinstance(given, Tensor):
+            given = np.asarray(given)
+            if given.dtype.kind not in "biuf":
+                raise LabelError(
+                    "labels are no numbers; number the classes from 0, as numpy.unique(labels, "
+                    "return_inverse=True)[1] does."
+                )
+            # Torch knows neither the minimum of all kinds of integers, nor negative strides.
+            given = given.astype("float64" if given.dtype.kind == "f" else "int64")
+        targets = torch.as_tensor(given).cpu()
+        if targets.dim() != 1 or targets.is_floating_point() or targets.is_complex():
             raise ShapeError(
                 f"labels are {targets.dtype} of shape {tuple(targets.shape)}; expected whole "
                 "numbers (n_samples,)."
             )
+        targets = targets.long()
         if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < self.n_classes:
             raise LabelError(
                 f"labels lie in {int(targets.min())} to {int(targets.max())}, but n_classes="
                 f"{self.n_classes} means 0 to {self.n_classes - 1}; number the classes from 0."
             )
-        found = Dataset.wrap(data)  # type: ignore[arg-type]
-        return Dataset(found.data, targets.long(), found.weights)
+        return Dataset(found.data, targets, found.weights)
 
     @staticmethod
     def _thinned(v: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -247,6 +264,9 @@ class _CrossEntropy(SteppedSolver):
         scheduler: str | Callable | None,
         weight_decay: float,
     ):
+        check_number(learning_rate=learning_rate)
+        if not learning_rate > 0:
+            raise ArgumentError(f"learning_rate={learning_rate}; it must be above 0.")
         self.learning_rate, self.optimizer = learning_rate, optimizer
         self.scheduler, self.weight_decay = scheduler, weight_decay
 
@@ -264,13 +284,13 @@ class _CrossEntropy(SteppedSolver):
         targets = batch.targets.to(model.device)
         logits = model.noisy_logits(as_visible(batch.data, model), generator)
         losses = cross_entropy(logits, targets, reduction="none")
-        weights = torch.ones_like(losses) if batch.weights is None else batch.weights.to(losses)
-        loss = (losses * weights).sum() / weights.sum()
+        shares = _shares(batch, losses)
+        loss = (losses * shares).sum()
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         right = (logits.argmax(1) == targets).to(losses)
-        return {"loss": loss.detach(), "accuracy": (right * weights).sum() / weights.sum()}
+        return {"loss": loss.detach(), "accuracy": (right * shares).sum()}
 
 
 class _Validation(Callback):
@@ -287,12 +307,20 @@ class _Validation(Callback):
         model: Any = training.model
         targets = self.aside.targets
         assert targets is not None  # noqa: S101
-        p = model.predict_proba(self.aside.data)
-        loss = float(-p.gather(1, targets.to(p.device)[:, None]).log().mean())
-        accuracy = float((p.argmax(1).cpu() == targets).float().mean())
+        logits = model._logits(self.aside.data)
+        losses = cross_entropy(logits, targets.to(logits.device), reduction="none")
+        shares = _shares(self.aside, losses)
+        loss = float((losses * shares).sum())
+        accuracy = float(((logits.argmax(1) == targets.to(logits.device)) * shares).sum())
         training.history.amend(validation_loss=loss, validation_accuracy=accuracy)
         if loss < self._best:
             self._best, self._kept = loss, snapshot(model)
 
     def on_end(self, training: Training) -> None:
         training.model.load_state_dict(self._kept)
+
+
+def _shares(batch: Dataset, like: Tensor) -> Tensor:
+    """Shares (batch,) of the samples, which sum to 1, or to 0 where no sample counts."""
+    weights = torch.ones_like(like) if batch.weights is None else batch.weights.to(like)
+    return weights / weights.sum().clamp(min=EPSILON)

@@ -85,6 +85,39 @@ def test_weights_count_and_seeds_repeat():
     assert torch.equal(model.predict_proba(v), twin.predict_proba(v))
 
 
+def test_labels_of_every_kind_of_integer_give_the_same_classifier():
+    v, y = task(20)
+    found = [untrained().fit(Dataset(v, y), epochs=1, random_state=0).predict_proba(v)]
+    for labels in (y.tolist(), y.bool(), y.numpy().astype("uint16"), y.numpy()[::-1].copy()[::-1]):
+        found.append(untrained().fit(v, labels, epochs=1, random_state=0).predict_proba(v))
+    assert all(torch.equal(x, found[0]) for x in found)
+
+
+def test_batches_without_weight_and_a_large_share_put_aside_are_borne():
+    v, y = task(20)
+    rare = Dataset(v, y, (torch.arange(20) == 3).float())
+    model = untrained().fit(rare, epochs=2, batch_size=2, random_state=0)
+    assert all(p.isfinite().all() for p in model.parameters())
+    assert untrained().fit(v, y, epochs=1, validation_share=0.99).history.n_epochs == 1
+
+
+def test_samples_put_aside_count_by_their_weights():
+    v, y = task()
+    sure = v[:, 2] == 1
+    data = Dataset(v, torch.where(sure, 1, y), sure.float())
+    model = untrained().fit(data, epochs=20, validation_share=0.5, random_state=0)
+    assert model.history["validation_accuracy"][-1] == 1
+    assert model.history["validation_loss"][-1] < 0.2
+
+
+def test_a_loss_too_large_for_probabilities_is_finite():
+    v, y = task(20)
+    model = untrained()
+    torch.nn.init.constant_(model.head.weight[:1], 1e4)
+    model.fit(v, y, epochs=1, learning_rate=1e-3, validation_share=0.5, random_state=0)
+    assert 100 < model.history["validation_loss"][0] < float("inf")
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_saved_classifier_comes_back_bit_for_bit(dtype, tmp_path):
     v, y = task()
@@ -117,6 +150,16 @@ def test_bad_arguments_are_refused(options, text):
         (torch.zeros(4, 6), [0, 1, 1], {}, ShapeError, "targets has 3 rows, but data has 4"),
         (torch.zeros(4, 5), [0, 1, 1, 0], {}, ShapeError, r"\(5,\)"),
         (torch.zeros(4, 6), [0, 1, 1, 0], {"validation_share": 1}, ArgumentError, "share=1"),
+        (torch.zeros(4, 6), [0, 1, 1, 0], {"validation_share": "a"}, ArgumentError, "share='a'"),
+        (
+            torch.zeros(4, 6),
+            [0, 1, 1, 0],
+            {"learning_rate": -1},
+            ArgumentError,
+            "learning_rate=-1",
+        ),
+        (torch.zeros(4, 6), None, {}, LabelError, "data has no labels"),
+        (torch.zeros(4, 6), [0, 1j, 1, 0], {}, LabelError, "no numbers"),
     ],
 )
 def test_bad_data_are_refused_before_training(data, labels, options, error, text):
