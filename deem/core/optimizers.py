@@ -44,13 +44,20 @@ def make_optimizer(
             f"momentum={momentum}, weight_decay={weight_decay}; expected momentum in [0, 1) and "
             "weight_decay of at least 0."
         )
+    if not isinstance(optimizer, Optimizer) and not callable(optimizer):
+        check_choice("optimizer", optimizer, OPTIMIZERS)
+    parameters = list(parameters)
+    if not parameters:
+        raise ArgumentError(
+            "no parameter of the model has requires_grad=True, so there is nothing to train; call "
+            "requires_grad_() on the model, or leave out its training."
+        )
     if isinstance(optimizer, Optimizer):
         return _own(optimizer, parameters)
     if isinstance(optimizer, type):
         return _built(optimizer, parameters, learning_rate, momentum, weight_decay)
     if callable(optimizer):
         return optimizer(parameters)
-    check_choice("optimizer", optimizer, OPTIMIZERS)
     common: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
     if optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=momentum, **common)
