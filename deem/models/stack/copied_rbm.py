@@ -60,14 +60,12 @@ class CopiedRBM(DenseHarmonium):
         """Sum of the copies."""
         return v.unflatten(1, (self.visible_copies, -1)).sum(1)
 
-    def hidden_field(self, v: Tensor) -> Tensor:
-        field = torch.addmm(self.hidden_bias, self.code(v), self.weight)
-        return field.repeat(1, self.hidden_copies)
+    def field_from(self, v: Tensor) -> Tensor:
+        return super().field_from(v).repeat(1, self.hidden_copies)
 
     def visible_field(self, h: Tensor) -> Tensor:
         both = h.unflatten(1, (self.hidden_copies, -1)).sum(1)
-        field = torch.addmm(self.visible_bias, both, self.weight.t())
-        return field.repeat(1, self.visible_copies)
+        return super().visible_field(both).repeat(1, self.visible_copies)
 
     def contrast(
         self,

@@ -21,6 +21,7 @@ from deem.math.random import as_generator
 from deem.models.harmonium import check_sizes
 from deem.models.stack.building import stacks
 from deem.models.stack.dbn import DBN
+from deem.models.standardised import Standardised
 from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_number
 
@@ -35,7 +36,8 @@ class DBNClassifier(Module):
     """Classifier of a deep belief network and a linear layer on top of it.
 
     All layers are trained by back-propagation, except what is read downwards only: biases of
-    visible units have no gradient and stay as they are.
+    visible units have no gradient and stay as they are. Where a first layer of real units has not
+    seen data yet, ``fit`` sets its locations and scales.
 
     Parameters
     ----------
@@ -271,6 +273,9 @@ class _CrossEntropy(SteppedSolver):
         self.scheduler, self.weight_decay = scheduler, weight_decay
 
     def prepare(self, model: Any, data: Dataset, epochs: int, generator: torch.Generator) -> None:
+        first = model.dbn.layers[0]
+        if isinstance(first, Standardised):
+            first.prepare(data)
         self._optimizer = make_optimizer(
             self.optimizer,
             [p for p in model.parameters() if p.requires_grad],

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deem.core.dataset import Dataset
-from deem.models import DBN, RBM, ConvDBN, ConvRBM, DBNClassifier
+from deem.models import DBN, RBM, ConvDBN, ConvRBM, DBNClassifier, GaussianRBM
 from deem.utils.exception import ArgumentError, LabelError, ShapeError
 
 
@@ -167,3 +167,20 @@ def test_bad_data_are_refused_before_training(data, labels, options, error, text
     with pytest.raises(error, match=text):
         model.fit(data, labels, **options)
     assert model.history.n_epochs == 0
+
+
+def test_real_units_without_pretraining_are_standardised_once():
+    v, y = task()
+    model = DBNClassifier(DBN([GaussianRBM(6, 4)]), 2).fit(1000 + 40 * v, y, epochs=1)
+    layer = model.dbn.layers[0]
+    torch.testing.assert_close(layer.location, 1000 + 40 * v.mean(0))
+    kept = layer.scale.clone()
+    model.fit(v, y, epochs=1)
+    assert torch.equal(layer.scale, kept)
+
+
+def test_a_classifier_without_anything_to_train_is_refused():
+    v, y = task(20)
+    model = untrained().requires_grad_(False)
+    with pytest.raises(ArgumentError, match="nothing to train"):
+        model.fit(v, y, epochs=1)
