@@ -115,7 +115,7 @@ class Dataset:
 def _as_tensor(name: str, x: Any) -> Tensor:
     """Tensor of numbers with a first axis, of anything that is one."""
     if isinstance(x, Tensor):
-        found = x
+        found = x.detach() if x.requires_grad else x
     else:
         try:
             if isinstance(x, (list, tuple)) and x and isinstance(x[0], Tensor):

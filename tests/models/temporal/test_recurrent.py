@@ -356,6 +356,12 @@ def test_arrays_of_any_precision_are_read():
             call(v[0])
 
 
+def test_data_that_come_with_a_gradient_are_learned_without_it():
+    v = turning(4, 3, 2).requires_grad_()
+    RTRBM(2, 3).fit(1 - v, epochs=2, batch_size=None, random_state=0)
+    assert v.grad is None
+
+
 def test_wrong_numbers_and_wide_frames_are_refused():
     model = RTRBM(21, 21)
     with pytest.raises(IntractableError, match=r"frames of RBM\(21, 21\)"):
