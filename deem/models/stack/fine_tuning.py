@@ -174,6 +174,11 @@ class DBNClassifier(Module):
         if n_aside > 0:
             order = torch.randperm(len(whole), generator=generator, device=self.device).cpu()
             aside, whole = whole.take(order[:n_aside]), whole.take(order[n_aside:])
+            if aside.total_weight <= 0:
+                raise ArgumentError(
+                    f"none of the {n_aside} samples put aside has a weight above 0; raise "
+                    f"validation_share={validation_share}, or set it to 0."
+                )
             watching.append(_Validation(aside))
             if patience is not None:
                 watching.append(EarlyStopping("validation_loss", patience))

@@ -99,6 +99,8 @@ def test_batches_without_weight_and_a_large_share_put_aside_are_borne():
     model = untrained().fit(rare, epochs=2, batch_size=2, random_state=0)
     assert all(p.isfinite().all() for p in model.parameters())
     assert untrained().fit(v, y, epochs=1, validation_share=0.99).history.n_epochs == 1
+    with pytest.raises(ArgumentError, match="none of the 2 samples put aside"):
+        model.fit(rare, epochs=1, validation_share=0.1, random_state=0)
 
 
 def test_samples_put_aside_count_by_their_weights():
