@@ -245,6 +245,8 @@ def train(
     """
     epochs = solver.default_epochs if epochs is None else epochs
     check_whole(0, epochs=epochs)
+    if batch_size is not None:
+        check_whole(1, batch_size=batch_size)
     _check_data(data)
     model.check_data(data)
     batch_size = None if solver.full_batch else batch_size

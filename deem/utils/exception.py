@@ -5,6 +5,7 @@ The text names the argument, the value found, what was expected and the cure.
 """
 
 from collections.abc import Iterable
+from math import isfinite
 from numbers import Integral, Real
 
 __all__ = [
@@ -210,18 +211,18 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def check_number(**values: object) -> None:
-    """Raise `ArgumentError` unless every value is a real number.
+    """Raise `ArgumentError` unless every value is a finite real number.
 
     Examples
     --------
     >>> check_number(temperature="high")
     Traceback (most recent call last):
     ...
-    deem.utils.exception.ArgumentError: temperature='high'; expected a number.
+    deem.utils.exception.ArgumentError: temperature='high'; expected a finite number.
     """
     for name, value in values.items():
-        if not isinstance(value, Real) or isinstance(value, bool):
-            raise ArgumentError(f"{name}={value!r}; expected a number.")
+        if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+            raise ArgumentError(f"{name}={value!r}; expected a finite number.")
 
 
 def check_whole(lowest: int, **values: object) -> None:

@@ -206,7 +206,7 @@ def test_schedules_keep_the_ratio_of_groups(name):
     [
         ({"momentum": 1.5}, r"momentum=1.5, weight_decay=0.0; expected momentum in \[0, 1\)"),
         ({"weight_decay": -1}, "weight_decay=-1; expected"),
-        ({"momentum": "high"}, "momentum='high'; expected a number"),
+        ({"momentum": "high"}, "momentum='high'; expected a finite number"),
     ],
 )
 def test_momentum_and_decay_have_a_range(options, text):

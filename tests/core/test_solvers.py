@@ -586,8 +586,8 @@ def test_no_sampler_means_gibbs_which_needs_a_bipartite_model():
     ("options", "text"),
     [
         ({"steps": 1.5}, "steps=1.5; expected a whole number"),
-        ({"learning_rate": "0.1"}, "learning_rate='0.1'; expected a number"),
-        ({"l1": None}, "l1=None; expected a number"),
+        ({"learning_rate": "0.1"}, "learning_rate='0.1'; expected a finite number"),
+        ({"l1": None}, "l1=None; expected a finite number"),
         ({"sampler": "gibbs"}, "sampler='gibbs'; expected a Sampler object"),
         ({"centring": True}, "centring=True; expected a Centring object"),
         ({"fast_weights": True, "persistent": True}, "expected a FastWeights object"),

@@ -202,7 +202,7 @@ def test_what_cannot_be_listed_says_so():
         ((3, 2), "n_hidden=2; expected the size of each"),
         ((3, (2, 0)), r"n_hidden\[1\]=0"),
         ((3, (2,), 0.0), "tolerance=0"),
-        ((3, (2,), "low"), "tolerance='low'; expected a number"),
+        ((3, (2,), "low"), "tolerance='low'; expected a finite number"),
         ((3, (2,), 1e-3, 0), "max_steps=0"),
     ],
 )

@@ -218,7 +218,7 @@ def test_layers_that_do_not_fit_are_refused(build, error, text):
         ({"epochs": (1, 2, 3)}, "epochs has 3 values, but there are 2 layers"),
         ({"epochs": (1, -2)}, r"epochs\[1\]=-2"),
         ({"learning_rate": (0.1, -1)}, r"learning_rate\[1\]=-1; it must be above 0"),
-        ({"learning_rate": (0.1, "a")}, r"learning_rate\[1\]='a'; expected a number"),
+        ({"learning_rate": (0.1, "a")}, r"learning_rate\[1\]='a'; expected a finite number"),
         ({"solver": (ContrastiveDivergence(), "cd")}, r"solver\[1\]='cd'; expected a solver"),
         ({"learning_rate": [0.1]}, "learning_rate has 1 values"),
         ({"learning_rate": (None, 0.1), "solver": ContrastiveDivergence()}, "for layer 1"),
