@@ -30,9 +30,9 @@ def make_optimizer(
     Parameters
     ----------
     optimizer : str, class, callable or Optimizer
-        "sgd", "adam", "adamw", "rmsprop"; a torch class, which gets rate, momentum and decay; any
-        other callable that takes the parameters and returns a torch optimizer of its own
-        settings; or an optimizer of these parameters.
+        "sgd", "adam", "adamw", "rmsprop"; a torch class, which gets rate, decay and, where it has
+        one, momentum; any other callable that takes the parameters and returns a torch optimizer
+        of its own settings; or an optimizer of these parameters.
     parameters : iterable of Tensor, or of dict
         What is optimised; dicts are groups in the sense of torch.
     learning_rate, momentum, weight_decay : float
@@ -74,14 +74,13 @@ def _built(
     momentum: float,
     weight_decay: float,
 ) -> Optimizer:
-    """An optimizer of a class, with those settings that differ from 0."""
-    settings: dict[str, Any] = {
-        "lr": learning_rate,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-    }
-    settings = {name: value for name, value in settings.items() if value}
+    """An optimizer of a class; as with those by name, momentum is for those that have one."""
     taken = inspect.signature(optimizer).parameters
+    settings: dict[str, Any] = {"lr": learning_rate}
+    if "momentum" in taken:
+        settings["momentum"] = momentum
+    if weight_decay:
+        settings["weight_decay"] = weight_decay
     if unknown := [name for name in settings if name not in taken]:
         raise ArgumentError(
             f"optimizer={optimizer.__name__} takes no {', '.join(unknown)}; leave it out, or pass "

@@ -148,8 +148,9 @@ def test_a_class_gets_the_settings():
     assert isinstance(made, torch.optim.NAdam)
     assert made.param_groups[0]["lr"] == 0.3
     assert made.param_groups[0]["weight_decay"] == 0.01
-    with pytest.raises(ArgumentError, match="optimizer=NAdam takes no momentum; leave it out"):
-        make_optimizer(torch.optim.NAdam, [x], 0.3, momentum=0.5)
+    assert make_optimizer(torch.optim.SGD, [x], 0.3, 0.9).param_groups[0]["momentum"] == 0.9
+    with pytest.raises(ArgumentError, match="optimizer=LBFGS takes no weight_decay; leave it out"):
+        make_optimizer(torch.optim.LBFGS, [x], 0.3, weight_decay=0.1)
 
 
 def parameter():
