@@ -55,7 +55,8 @@ class GaussianRBM(Standardised, DenseHarmonium):
     --------
     >>> import torch
     >>> data = torch.tensor([[0.0, 900.0], [1.0, 901.0], [50.0, 9.0], [51.0, 8.0]]).repeat(25, 1)
-    >>> model = GaussianRBM(2, 1).fit(data, epochs=50, batch_size=10, learning_rate=0.1)
+    >>> model = GaussianRBM(2, 1)
+    >>> model = model.fit(data, epochs=50, batch_size=10, learning_rate=0.1, random_state=0)
     >>> (model.reconstruct(data) - data).abs().amax(0) < torch.tensor([10.0, 180.0])
     tensor([True, True])
     """
