@@ -24,10 +24,9 @@ from deem.models.harmonium import (
     MAX_LISTED_UNITS,
     Harmonium,
     add_gradient,
-    check_sizes,
     even_shares,
 )
-from deem.utils.exception import ArgumentError, IntractableError, check_number
+from deem.utils.exception import ArgumentError, IntractableError, check_number, check_whole
 
 __all__ = ["ConvHarmonium"]
 
@@ -80,7 +79,7 @@ class ConvHarmonium(Harmonium):
         random_state: int = 0,
     ):
         super().__init__()
-        check_sizes(n_filters=n_filters, n_channels=n_channels, stride=stride)
+        check_whole(1, n_filters=n_filters, n_channels=n_channels, stride=stride)
         check_number(temperature=temperature)
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
@@ -288,7 +287,7 @@ def _as_sides(name: str, shape: Sequence[int]) -> tuple[int, int]:
     sides = tuple(shape) if isinstance(shape, Sequence) else ()
     if len(sides) != 2:
         raise ArgumentError(f"{name}={shape!r}; expected (height, width), for example (8, 8).")
-    check_sizes(**{f"{name}[{i}]": side for i, side in enumerate(sides)})
+    check_whole(1, **{f"{name}[{i}]": side for i, side in enumerate(sides)})
     return int(sides[0]), int(sides[1])
 
 
@@ -318,7 +317,7 @@ def _pooled_sides(sides: tuple[int, int], pooling: int | None) -> tuple[int, int
     """Height and width of the blocks of each filter."""
     if pooling is None:
         return sides
-    check_sizes(pooling=pooling)
+    check_whole(1, pooling=pooling)
     if sides[0] % pooling or sides[1] % pooling:
         raise ArgumentError(
             f"pooling={pooling}, but the {sides[0]} x {sides[1]} hidden units of a filter do not "

@@ -54,7 +54,8 @@ class Generative(BipartiteModel):
         -------
         (n, ...)
         """
-        _check_counts(n=(n, 1), steps=(steps, 0))
+        check_whole(1, n=n)
+        check_whole(0, steps=steps)
         generator = as_generator(random_state, self.device)
         with evaluating(self):
             if start is None:
@@ -90,7 +91,7 @@ class Generative(BipartiteModel):
         (batch, ...)
             One draw a row.
         """
-        _check_counts(steps=(steps, 1))
+        check_whole(1, steps=steps)
         generator = as_generator(random_state, self.device)
         with evaluating(self):
             v, missing = self._started(v, missing, generator)
@@ -126,7 +127,8 @@ class Generative(BipartiteModel):
         (batch, ...)
             For binary units the probabilities of 1; known units unchanged.
         """
-        _check_counts(steps=(steps, 1), burn_in=(burn_in, 0))
+        check_whole(1, steps=steps)
+        check_whole(0, burn_in=burn_in)
         generator = as_generator(random_state, self.device)
         with evaluating(self):
             v, missing = self._started(v, missing, generator)
@@ -144,7 +146,7 @@ class Generative(BipartiteModel):
 
         Nothing is drawn. Many steps forget the sample in favour of the nearest mode.
         """
-        _check_counts(steps=(steps, 1))
+        check_whole(1, steps=steps)
         with evaluating(self):
             v = self._checked(v, "v")
             for _ in range(steps):
@@ -183,8 +185,3 @@ class Generative(BipartiteModel):
                 f"{name} has shape {tuple(v.shape)}; expected (batch, "
                 f"{', '.join(map(str, self.visible_shape))})."
             )
-
-
-def _check_counts(**counts: tuple[int, int]) -> None:
-    for name, (value, smallest) in counts.items():
-        check_whole(smallest, **{name: value})

@@ -29,7 +29,7 @@ from deem.utils.exception import (
 )
 from deem.utils.warning import warn
 
-__all__ = ["DenseHarmonium", "Harmonium", "add_gradient", "check_sizes", "even_shares"]
+__all__ = ["DenseHarmonium", "Harmonium", "add_gradient", "even_shares"]
 
 MAX_LISTED_UNITS = 20
 """Binary units whose joint states are still listed for the exact log-partition."""
@@ -187,7 +187,7 @@ class DenseHarmonium(Harmonium):
         self, n_visible: int, n_hidden: int, temperature: float = 1.0, random_state: int = 0
     ):
         super().__init__()
-        check_sizes(n_visible=n_visible, n_hidden=n_hidden)
+        check_whole(1, n_visible=n_visible, n_hidden=n_hidden)
         check_number(temperature=temperature)
         if not temperature > 0:
             raise ArgumentError(f"temperature={temperature}; it must be above 0.")
@@ -378,11 +378,6 @@ class DenseHarmonium(Harmonium):
         return h @ self.hidden_bias / self.temperature + self.visible_log_sum(
             self.visible_field(h)
         )
-
-
-def check_sizes(**sizes: int) -> None:
-    """As `check_whole`, at least 1."""
-    check_whole(1, **sizes)
 
 
 def even_shares(v: Tensor, weights: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
 """How parameters are found: exact EM, exact gradients, contrastive divergence."""
 
-from deem.core.solvers.base import Solver, SteppedSolver, as_visible, weighted_mean
+from deem.core.solvers.base import Solver, SteppedSolver, as_visible, shares_of, weighted_mean
 from deem.core.solvers.centring import Centring
 from deem.core.solvers.contrastive import ContrastiveDivergence
 from deem.core.solvers.discriminative import ConditionalLikelihood, HybridDivergence
@@ -22,6 +22,7 @@ __all__ = [
     "SparsityTarget",
     "SteppedSolver",
     "as_visible",
+    "shares_of",
     "weighted_mean",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from deem.core.dataset import Dataset
 from deem.core.history import History
+from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.votes import Votes
+from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError
 
 if TYPE_CHECKING:
     from deem.core.model import Model
 
-__all__ = ["Solver", "SteppedSolver", "as_visible", "weighted_mean"]
+__all__ = ["Solver", "SteppedSolver", "as_visible", "shares_of", "weighted_mean"]
 
 
 class Solver(ABC):
@@ -75,8 +78,20 @@ class Solver(ABC):
 class SteppedSolver(Solver):
     """A solver that steps a torch optimizer and a schedule."""
 
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    optimizer: str | Callable
+    scheduler: str | Callable | None
     _optimizer: torch.optim.Optimizer
     _scheduler: Any
+
+    def build(self, parameters: Iterable[Any], epochs: int) -> None:
+        """Make optimizer and schedule of parameters, or of groups of them."""
+        self._optimizer = make_optimizer(
+            self.optimizer, parameters, self.learning_rate, self.momentum, self.weight_decay
+        )
+        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
 
     def end_epoch(self) -> dict[str, Tensor]:
         if self._scheduler is not None:
@@ -117,6 +132,17 @@ def as_visible(data: Tensor | Votes, model: Model) -> Tensor:
     if isinstance(data, Votes):
         return data.one_hot(dtype=model.dtype, device=model.device)
     return torch.as_tensor(data).to(device=model.device, dtype=model.dtype)
+
+
+def shares_of(batch: Dataset, like: Tensor) -> Tensor | None:
+    """Weights of the samples as shares (batch,) in the dtype and on the device of a tensor.
+
+    They sum to one, or to zero where no sample counts; None where there are no weights.
+    """
+    if batch.weights is None:
+        return None
+    weights = batch.weights.to(like)
+    return weights / weights.sum().clamp(min=EPSILON)
 
 
 def weighted_mean(values: Tensor, shares: Tensor | None) -> Tensor:

@@ -12,14 +12,12 @@ from torch import Tensor
 
 from deem.core.dataset import Dataset
 from deem.core.history import History
-from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.sampler import ChainBuffer, Sampler
-from deem.core.solvers.base import SteppedSolver, as_visible, weighted_mean
+from deem.core.solvers.base import SteppedSolver, as_visible, shares_of, weighted_mean
 from deem.core.solvers.centring import Centring
 from deem.core.solvers.fast_weights import FastWeights
 from deem.core.solvers.penalties import Penalty
 from deem.math.chains import effective_sample_size
-from deem.utils.constants import EPSILON
 from deem.utils.exception import (
     ArgumentError,
     ShapeError,
@@ -151,14 +149,7 @@ class ContrastiveDivergence(SteppedSolver):
         model.prepare(data)
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         named = isinstance(self.optimizer, (str, type))
-        self._optimizer = make_optimizer(
-            self.optimizer,
-            _groups(model, self.learning_rate) if named else self._parameters,
-            self.learning_rate,
-            self.momentum,
-            self.weight_decay,
-        )
-        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
+        self.build(_groups(model, self.learning_rate) if named else self._parameters, epochs)
         self._buffer = ChainBuffer(self.fresh)
         # They follow this training.
         self._sampler = copy.deepcopy(self.sampler)
@@ -171,7 +162,7 @@ class ContrastiveDivergence(SteppedSolver):
         v = as_visible(batch.data, model)
         model.redraw(v, generator)
         v = model.configurations(v, generator)
-        weights = None if batch.weights is None else _shares(batch.weights.to(v))
+        weights = shares_of(batch, v)
         # A chain that starts at a sample counts as often as the sample.
         chain_weights = None if self.persistent else weights
         with model.remembering(v):
@@ -306,11 +297,6 @@ def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_moved(x, device) for x in value)
     return value
-
-
-def _shares(weights: Tensor) -> Tensor:
-    """Weights that sum to one, or to zero if there is nothing to share."""
-    return weights / weights.sum().clamp(min=EPSILON)
 
 
 def _check_kinds(**arguments: tuple[object, type]) -> None:

@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from deem.core.dataset import Dataset
-from deem.core.optimizers import make_optimizer, make_scheduler
-from deem.core.solvers.base import SteppedSolver, as_visible, weighted_mean
+from deem.core.solvers.base import SteppedSolver, as_visible, shares_of, weighted_mean
 from deem.core.solvers.contrastive import ContrastiveDivergence
-from deem.utils.constants import EPSILON
 from deem.utils.exception import ArgumentError
 
 if TYPE_CHECKING:
@@ -63,20 +61,14 @@ class ConditionalLikelihood(SteppedSolver):
         """Build the optimizer; check that the model tells classes."""
         _check_model(model)
         model.prepare(data)
-        self._optimizer = make_optimizer(
-            self.optimizer,
-            [p for p in model.parameters() if p.requires_grad],
-            self.learning_rate,
-            self.momentum,
-            self.weight_decay,
-        )
-        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
+        self.build([p for p in model.parameters() if p.requires_grad], epochs)
 
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of the optimizer."""
         batch = model.joined(batch)  # type: ignore[operator]
         self._optimizer.zero_grad()
-        metrics = _add_gradient(model, as_visible(batch.data, model), _shares(batch))
+        v = as_visible(batch.data, model)
+        metrics = _add_gradient(model, v, shares_of(batch, v))
         self._optimizer.step()
         return metrics
 
@@ -141,7 +133,7 @@ class HybridDivergence(ContrastiveDivergence):
     def step(self, model: Model, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         """One update from both terms."""
         batch = model.joined(batch)  # type: ignore[operator]
-        self._batch_shares = _shares(batch)
+        self._batch = batch
         metrics = super().step(model, batch, generator)
         found, gap = self._found, metrics.pop("free_energy_gap")
         return {
@@ -156,7 +148,7 @@ class HybridDivergence(ContrastiveDivergence):
         for p in self._parameters:
             if p.grad is not None:
                 p.grad.mul_(self.alpha)
-        self._found = _add_gradient(model, v, self._batch_shares)
+        self._found = _add_gradient(model, v, shares_of(self._batch, v))
         super()._descend(model, v, chains)
 
 
@@ -168,20 +160,12 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _shares(batch: Dataset) -> Tensor | None:
-    """Weights that sum to one, or to zero if there is nothing to share."""
-    if batch.weights is None:
-        return None
-    return batch.weights / batch.weights.sum().clamp(min=EPSILON)
-
-
 def _add_gradient(model: Any, v: Tensor, shares: Tensor | None) -> dict[str, Tensor]:
     """Add the gradient of the loss of labels given data; return loss and accuracy, detached."""
     x, y = model.split(v)
     with torch.enable_grad():
         logits = model.class_logits(x)
         losses = cross_entropy(logits, y, reduction="none")
-        shares = None if shares is None else shares.to(losses)
         loss = weighted_mean(losses, shares)
         loss.backward()
     right = (logits.detach().argmax(1) == y.argmax(1)).to(losses)

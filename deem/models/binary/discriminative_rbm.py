@@ -12,8 +12,8 @@ from deem.core.solvers import ConditionalLikelihood, Solver, as_visible
 from deem.core.votes import Votes
 from deem.math.labelled import LabelledBits
 from deem.math.units import Binary
-from deem.models.harmonium import DenseHarmonium, check_sizes
-from deem.utils.exception import ArgumentError, ShapeError
+from deem.models.harmonium import DenseHarmonium
+from deem.utils.exception import ArgumentError, ShapeError, check_whole
 
 __all__ = ["DiscriminativeRBM"]
 
@@ -88,7 +88,7 @@ class DiscriminativeRBM(DenseHarmonium):
         temperature: float = 1.0,
         random_state: int = 0,
     ):
-        check_sizes(n_visible=n_visible, n_classes=n_classes)
+        check_whole(1, n_visible=n_visible, n_classes=n_classes)
         if n_classes < 2:
             raise ArgumentError(f"n_classes={n_classes}; a classifier needs at least 2.")
         super().__init__(n_visible + n_classes - 1, n_hidden, temperature, random_state)

@@ -12,10 +12,16 @@ from deem.core.dataset import Dataset
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
 from deem.core.votes import Votes
 from deem.math.random import as_generator
-from deem.models.harmonium import MAX_LISTED_UNITS, Harmonium, check_sizes
+from deem.models.harmonium import MAX_LISTED_UNITS, Harmonium
 from deem.models.stack.building import log_sum_of_bits
 from deem.models.stack.copied_rbm import greedy_start
-from deem.utils.exception import ArgumentError, IntractableError, ShapeError, check_number
+from deem.utils.exception import (
+    ArgumentError,
+    IntractableError,
+    ShapeError,
+    check_number,
+    check_whole,
+)
 
 __all__ = ["DBM"]
 
@@ -84,8 +90,8 @@ class DBM(Harmonium):
         if not isinstance(n_hidden, Sequence) or len(n_hidden) == 0:
             raise ArgumentError(f"n_hidden={n_hidden!r}; expected the size of each hidden layer.")
         sizes = [n_visible, *n_hidden]
-        check_sizes(n_visible=n_visible, max_steps=max_steps)
-        check_sizes(**{f"n_hidden[{i}]": n for i, n in enumerate(n_hidden)})
+        check_whole(1, n_visible=n_visible, max_steps=max_steps)
+        check_whole(1, **{f"n_hidden[{i}]": n for i, n in enumerate(n_hidden)})
         check_number(tolerance=tolerance)
         if not tolerance > 0:
             raise ArgumentError(f"tolerance={tolerance}; it must be above 0.")

@@ -16,7 +16,7 @@ from deem.core.module import Module
 from deem.core.solvers import Solver, as_visible
 from deem.core.training import Callback
 from deem.math.random import as_generator
-from deem.models.harmonium import Harmonium, check_sizes
+from deem.models.harmonium import Harmonium
 from deem.models.stack.building import (
     check_layers,
     check_shapes,
@@ -282,7 +282,7 @@ class DBN(Module):
         -------
         (n, ...)
         """
-        check_sizes(n=n)
+        check_whole(1, n=n)
         check_whole(0, steps=steps)
         generator, top = as_generator(random_state, self.device), self._layer(-1)
         with evaluating(self):
@@ -337,7 +337,7 @@ class DBN(Module):
             If no log-partition was given and the top layer has no exact one.
         """
         check_units(self._all())
-        check_sizes(n_draws=n_draws)
+        check_whole(1, n_draws=n_draws)
         v = as_visible(v, self._layer(0))
         generator, top = as_generator(random_state, self.device), self._layer(-1)
         with evaluating(self):

@@ -14,16 +14,13 @@ from deem.core.dataset import Dataset
 from deem.core.history import History
 from deem.core.model import evaluating
 from deem.core.module import Module
-from deem.core.optimizers import make_optimizer, make_scheduler
-from deem.core.solvers import SteppedSolver, as_visible
+from deem.core.solvers import SteppedSolver, as_visible, shares_of, weighted_mean
 from deem.core.training import Callback, EarlyStopping, ProgressBar, Training, snapshot, train
 from deem.math.random import as_generator
-from deem.models.harmonium import check_sizes
 from deem.models.stack.building import stacks
 from deem.models.stack.dbn import DBN
 from deem.models.standardised import Standardised
-from deem.utils.constants import EPSILON
-from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_number
+from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_number, check_whole
 
 __all__ = ["DBNClassifier"]
 
@@ -68,7 +65,7 @@ class DBNClassifier(Module):
         super().__init__()
         if not isinstance(dbn, DBN):
             raise ArgumentError(f"dbn is a {type(dbn).__name__}; expected a DBN, as DBN([rbm]).")
-        check_sizes(n_classes=n_classes)
+        check_whole(1, n_classes=n_classes)
         check_number(dropout=dropout)
         if n_classes < 2:
             raise ArgumentError(f"n_classes={n_classes}; expected at least 2.")
@@ -264,6 +261,8 @@ class DBNClassifier(Module):
 class _CrossEntropy(SteppedSolver):
     """Steps of an optimizer along the gradient of the cross-entropy."""
 
+    momentum = 0.0
+
     def __init__(
         self,
         learning_rate: float,
@@ -281,26 +280,20 @@ class _CrossEntropy(SteppedSolver):
         first = model.dbn.layers[0]
         if isinstance(first, Standardised):
             first.prepare(data)
-        self._optimizer = make_optimizer(
-            self.optimizer,
-            [p for p in model.parameters() if p.requires_grad],
-            self.learning_rate,
-            weight_decay=self.weight_decay,
-        )
-        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
+        self.build([p for p in model.parameters() if p.requires_grad], epochs)
 
     def step(self, model: Any, batch: Dataset, generator: torch.Generator) -> dict[str, Tensor]:
         assert batch.targets is not None  # noqa: S101
         targets = batch.targets.to(model.device)
         logits = model.noisy_logits(as_visible(batch.data, model), generator)
         losses = cross_entropy(logits, targets, reduction="none")
-        shares = _shares(batch, losses)
-        loss = (losses * shares).sum()
+        shares = shares_of(batch, losses)
+        loss = weighted_mean(losses, shares)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         right = (logits.argmax(1) == targets).to(losses)
-        return {"loss": loss.detach(), "accuracy": (right * shares).sum()}
+        return {"loss": loss.detach(), "accuracy": weighted_mean(right, shares)}
 
 
 class _Validation(Callback):
@@ -319,18 +312,12 @@ class _Validation(Callback):
         assert targets is not None  # noqa: S101
         logits = model._logits(self.aside.data)
         losses = cross_entropy(logits, targets.to(logits.device), reduction="none")
-        shares = _shares(self.aside, losses)
-        loss = float((losses * shares).sum())
-        accuracy = float(((logits.argmax(1) == targets.to(logits.device)) * shares).sum())
+        shares = shares_of(self.aside, losses)
+        right = (logits.argmax(1) == targets.to(logits.device)).to(losses)
+        loss, accuracy = (float(weighted_mean(x, shares)) for x in (losses, right))
         training.history.amend(validation_loss=loss, validation_accuracy=accuracy)
         if loss < self._best:
             self._best, self._kept = loss, snapshot(model)
 
     def on_end(self, training: Training) -> None:
         training.model.load_state_dict(self._kept)
-
-
-def _shares(batch: Dataset, like: Tensor) -> Tensor:
-    """Shares (batch,) of the samples, which sum to 1, or to 0 where no sample counts."""
-    weights = torch.ones_like(like) if batch.weights is None else batch.weights.to(like)
-    return weights / weights.sum().clamp(min=EPSILON)

@@ -14,9 +14,9 @@ from deem.core.model import LatentModel
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible, weighted_mean
 from deem.core.votes import Votes
 from deem.math.random import as_generator, draw
-from deem.models.harmonium import DenseHarmonium, check_sizes
+from deem.models.harmonium import DenseHarmonium
 from deem.models.temporal.partitions import log_partitions
-from deem.utils.exception import ArgumentError, IntractableError, ShapeError
+from deem.utils.exception import ArgumentError, IntractableError, ShapeError, check_whole
 
 __all__ = ["RecurrentHarmonium"]
 
@@ -177,7 +177,7 @@ class RecurrentHarmonium(LatentModel):
         -------
         (n, n_steps, n_visible)
         """
-        check_sizes(n=n, n_steps=n_steps, gibbs_steps=gibbs_steps)
+        check_whole(1, n=n, n_steps=n_steps, gibbs_steps=gibbs_steps)
         state = self.initial_state.expand(n, -1)
         return self._generate(state, n_steps, gibbs_steps, as_generator(random_state, self.device))
 
@@ -210,7 +210,7 @@ class RecurrentHarmonium(LatentModel):
         (batch, n_steps, n_visible)
             The frames that follow.
         """
-        check_sizes(n_steps=n_steps, gibbs_steps=gibbs_steps)
+        check_whole(1, n_steps=n_steps, gibbs_steps=gibbs_steps)
         generator = None if deterministic else as_generator(random_state, self.device)
         return self._generate(self(v)[:, -1], n_steps, gibbs_steps, generator)
 
