@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -13,10 +12,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.functional import conv2d, conv_transpose2d, one_hot
 from torch.nn.grad import conv2d_weight
-from torch.utils.checkpoint import checkpoint
 
 from deem.core.dataset import Dataset
 from deem.core.solvers import as_visible
+from deem.math.listing import list_states, log_sum_in_parts
 from deem.math.pooling import MaxPooled, join_blocks
 from deem.math.random import as_generator
 from deem.math.units import Binary
@@ -29,12 +28,6 @@ from deem.models.harmonium import (
 from deem.utils.exception import ArgumentError, IntractableError, check_number, check_whole
 
 __all__ = ["ConvHarmonium"]
-
-_LISTED = 2**22
-"""Numbers of units times states that are looked at in one go."""
-
-_KEPT = 16
-"""Such parts whose fields are all kept for a gradient."""
 
 
 class ConvHarmonium(Harmonium):
@@ -206,15 +199,9 @@ class ConvHarmonium(Harmonium):
             If neither layer can be listed.
         """
         n_states, states, scores, _ = self._smaller_layer()
-
-        def part(codes: Tensor) -> Tensor:
-            return scores(states(codes)).logsumexp(0)
-
-        # For a gradient very many states are looked at twice, or their fields fill the memory.
-        anew = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
-        listed = self._codes(n_states)
-        look = part if len(listed) <= _KEPT else anew
-        return torch.stack([look(codes) for codes in listed]).logsumexp(0)
+        return log_sum_in_parts(
+            lambda codes: scores(states(codes)).logsumexp(0), self._codes(n_states)
+        )
 
     @torch.no_grad()
     def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
@@ -255,7 +242,7 @@ class ConvHarmonium(Harmonium):
     def _codes(self, n_states: int) -> Sequence[Tensor]:
         """Numbers of all states, some at a time."""
         width = prod(self.visible_shape) + prod(self.hidden_shape)
-        return torch.arange(n_states, device=self.device).split(max(1, _LISTED // width))
+        return list_states(n_states, width, self.device)
 
     def _visible_states(self, codes: Tensor) -> Tensor:
         """Binary images (n, *visible_shape) by their numbers, (n,) int64."""

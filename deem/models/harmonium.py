@@ -6,16 +6,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
-from torch.utils.checkpoint import checkpoint
 
 from deem.core.dataset import Dataset
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
 from deem.core.votes import Votes
+from deem.math.listing import bits_of, list_states, log_sum_of_bits
 from deem.math.random import as_generator
 from deem.math.units import Binary, Units
 from deem.models.generation import Generative
@@ -33,12 +32,6 @@ __all__ = ["DenseHarmonium", "Harmonium", "add_gradient", "even_shares"]
 
 MAX_LISTED_UNITS = 20
 """Binary units whose joint states are still listed for the exact log-partition."""
-
-_KEPT_UNITS = 12
-"""Binary units below which the fields of all their states are kept for a gradient."""
-
-_NUMBERS = 2**22
-"""In the states of all units that are looked at in one go."""
 
 
 class Harmonium(Generative):
@@ -322,14 +315,7 @@ class DenseHarmonium(Harmonium):
             If neither layer can be listed.
         """
         n_units, scores, _ = self._smaller_layer()
-
-        def part(states: Tensor) -> Tensor:
-            return scores(states).logsumexp(0)
-
-        # For a gradient many states are looked at twice, as their fields would fill the memory.
-        anew = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
-        look = part if n_units < _KEPT_UNITS else anew
-        return torch.stack([look(x) for x in self._listed(n_units)]).logsumexp(0)
+        return log_sum_of_bits(n_units, scores, self._width, self.weight)
 
     @torch.no_grad()
     def exact_draws(self, n: int, generator: torch.Generator) -> Tensor:
@@ -341,11 +327,12 @@ class DenseHarmonium(Harmonium):
             If neither layer can be listed.
         """
         n_units, scores, completed = self._smaller_layer()
-        log = torch.cat([scores(states) for states in self._listed(n_units)])
+        parts = list_states(2**n_units, self._width, self.device)
+        log = torch.cat([scores(bits_of(part, n_units, self.dtype)) for part in parts])
         codes = torch.multinomial(
             log.double().softmax(0), n, replacement=True, generator=generator
         )
-        return completed(self._bits(codes, n_units), generator)
+        return completed(bits_of(codes, n_units, self.dtype), generator)
 
     def _smaller_layer(self) -> tuple[int, Callable, Callable]:
         """Of a layer that can be listed the size, the log-weights of states, and their draws."""
@@ -363,15 +350,10 @@ class DenseHarmonium(Harmonium):
             )
         return min(sides, key=lambda side: side[0])
 
-    def _listed(self, n_units: int) -> Iterator[Tensor]:
-        """All states of so many binary units, some rows at a time."""
-        codes = torch.arange(2**n_units, device=self.device)
-        for part in codes.split(max(1, _NUMBERS // max(self.n_visible, self.n_hidden))):
-            yield self._bits(part, n_units)
-
-    def _bits(self, codes: Tensor, n_units: int) -> Tensor:
-        bits = torch.arange(n_units, device=self.device)
-        return (codes.unsqueeze(1) >> bits & 1).to(self.dtype)
+    @property
+    def _width(self) -> int:
+        """Numbers that the fields of one state hold in memory."""
+        return max(self.n_visible, self.n_hidden)
 
     def _scores_of_hidden(self, h: Tensor) -> Tensor:
         """Log-sum over the visible units of each hidden state (batch, n_hidden)."""

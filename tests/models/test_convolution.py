@@ -9,9 +9,10 @@ from sklearn.datasets import load_digits
 from tiny import TINY_ZOO
 
 from deem.core.solvers import Centring, ContrastiveDivergence, SparsityTarget
+from deem.math import listing
 from deem.math.random import as_generator
 from deem.math.units import Binary
-from deem.models import ConvRBM, GaussianConvRBM, convolution
+from deem.models import ConvRBM, GaussianConvRBM
 from deem.samplers import Gibbs
 from deem.samplers.ais import annealed_importance
 from deem.samplers.gibbs_path import IndependentUnits
@@ -286,9 +287,9 @@ def test_training_at_the_defaults_does_not_blow_up(kind, n_filters, generator):
 
 def test_states_that_are_looked_at_twice_give_the_same_gradient(monkeypatch):
     found = []
-    for listed in (2**22, 200):
-        monkeypatch.setattr(convolution, "_LISTED", listed)
-        monkeypatch.setattr(convolution, "_KEPT", 16 if listed > 200 else 0)
+    for numbers in (2**22, 200):
+        monkeypatch.setattr(listing, "_NUMBERS", numbers)
+        monkeypatch.setattr(listing, "_KEPT", 16 if numbers > 200 else 0)
         model = ConvRBM((3, 4), (2, 2), 1).double()
         model.log_partition().backward()
         found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pixel_shuffle
-from torch.utils.checkpoint import checkpoint
 
 from deem.core.solvers import Solver
 from deem.models.harmonium import Harmonium
@@ -32,20 +30,12 @@ __all__ = [
     "dense_layers",
     "harmoniums",
     "hidden_units",
-    "log_sum_of_bits",
     "output_shape",
     "per_layer",
     "plan",
     "stackable",
     "stacks",
 ]
-
-
-_NUMBERS = 2**22
-"""Of units times states that are looked at in one go."""
-
-_KEPT = 16
-"""Such parts whose scores are all kept for a gradient."""
 
 
 def stackable() -> dict[str, Any]:
@@ -268,35 +258,6 @@ def stacks() -> dict[str, Any]:
     from deem.models.stack.dbn import DBN
 
     return {cls.__name__: cls for cls in _below(DBN)}
-
-
-def log_sum_of_bits(
-    n_units: int, scores: Callable[[Tensor], Tensor], width: int, like: Tensor
-) -> Tensor:
-    """Log-sum (batch,) of scores over all states of binary units, some at a time.
-
-    Parameters
-    ----------
-    n_units : int
-        How many.
-    scores : callable
-        Of states (n_states, n_units), (batch, n_states) in nats.
-    width : int
-        Numbers that the scores of one state hold in memory.
-    like : Tensor
-        States have its dtype and device.
-    """
-    bits = torch.arange(n_units, device=like.device)
-    # Empty batches have no width.
-    codes = torch.arange(2**n_units, device=like.device).split(max(1, _NUMBERS // max(1, width)))
-
-    def log_sum(part: Tensor) -> Tensor:
-        return scores((part.unsqueeze(1) >> bits & 1).to(like.dtype)).logsumexp(1)
-
-    # For a gradient very many states are looked at twice, or their scores fill the memory.
-    anew = partial(checkpoint, log_sum, use_reentrant=False, preserve_rng_state=False)
-    look = log_sum if len(codes) <= _KEPT else anew
-    return torch.stack([look(part) for part in codes]).logsumexp(0)
 
 
 def _below(cls: Any) -> list[Any]:

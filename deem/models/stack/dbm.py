@@ -11,9 +11,9 @@ from torch.nn.functional import softplus
 from deem.core.dataset import Dataset
 from deem.core.solvers import ContrastiveDivergence, Solver, as_visible
 from deem.core.votes import Votes
+from deem.math.listing import log_sum_of_bits
 from deem.math.random import as_generator
 from deem.models.harmonium import MAX_LISTED_UNITS, Harmonium
-from deem.models.stack.building import log_sum_of_bits
 from deem.models.stack.copied_rbm import greedy_start
 from deem.utils.exception import (
     ArgumentError,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from deem.math.listing import log_sum_of_bits
 from deem.models.harmonium import MAX_LISTED_UNITS, DenseHarmonium
-from deem.models.stack.building import log_sum_of_bits
 from deem.utils.exception import IntractableError
 
 __all__ = ["log_partitions"]

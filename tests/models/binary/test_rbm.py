@@ -12,8 +12,9 @@ from tiny import TINY_ZOO
 from deem.core.dataset import Dataset
 from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence
+from deem.math import listing
 from deem.math.random import as_generator
-from deem.models import RBM, ConvRBM, DiscriminativeRBM, harmonium
+from deem.models import RBM, ConvRBM, DiscriminativeRBM
 from deem.utils.exception import (
     ArgumentError,
     IntractableError,
@@ -69,7 +70,7 @@ def test_the_smaller_layer_is_listed_whichever_it_is(sizes, close):
 def test_many_states_are_listed_in_portions(monkeypatch, close):
     model = drawn(9, 8)
     expected = model.log_partition()
-    monkeypatch.setattr(harmonium, "_NUMBERS", 64)
+    monkeypatch.setattr(listing, "_NUMBERS", 64)
     close(model.log_partition(), expected)
 
 
@@ -223,8 +224,9 @@ def test_a_learning_rate_of_0_is_refused():
 
 def test_the_gradient_of_the_partition_does_not_depend_on_what_is_kept(monkeypatch):
     model = drawn(14, 13)
+    monkeypatch.setattr(listing, "_KEPT", 0)
     anew = torch.autograd.grad(model.log_partition(), list(model.parameters()))
-    monkeypatch.setattr(harmonium, "_KEPT_UNITS", 20)
+    monkeypatch.setattr(listing, "_KEPT", 1)
     kept = torch.autograd.grad(model.log_partition(), list(model.parameters()))
     assert all(torch.equal(x, y) for x, y in zip(anew, kept, strict=True))
 

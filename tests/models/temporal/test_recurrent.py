@@ -12,9 +12,9 @@ from deem.core.dataset import Dataset
 from deem.core.model import Model
 from deem.core.reading import read_votes
 from deem.core.solvers import Centring, ContrastiveDivergence, ExactGradient, SparsityTarget
+from deem.math import listing
 from deem.math.random import as_generator
 from deem.models import RTRBM, TEMPORAL, RTGaussianRBM, RTVarianceGaussianRBM
-from deem.models.stack import building
 from deem.samplers import GibbsWithGradients
 from deem.utils.exception import (
     ArgumentError,
@@ -83,8 +83,8 @@ def test_score_samples_is_the_exact_log_likelihood(tiny, model, index, v, close)
 def test_states_are_listed_in_parts(tiny, model, v, monkeypatch, close):
     expected = model.log_partitions(v)
     slope = gradient(expected.sum(), model)
-    monkeypatch.setattr(building, "_NUMBERS", 3 * v.shape[0] * v.shape[1] * model.n_hidden)
-    monkeypatch.setattr(building, "_KEPT", 0)
+    monkeypatch.setattr(listing, "_NUMBERS", 3 * v.shape[0] * v.shape[1] * model.n_hidden)
+    monkeypatch.setattr(listing, "_KEPT", 0)
     close(model.log_partitions(v), expected)
     close(gradient(model.log_partitions(v).sum(), model), slope)
 
