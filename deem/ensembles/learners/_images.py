@@ -43,7 +43,7 @@ def convolution(
 
     References
     ----------
-    .. [1] Wu, He (2018), Group normalization, table 3: 16 channels a group.
+    .. [1] Wu, He (2018), Group normalization: 16 channels a group did best.
     """
     check_choice("norm", norm, ("batch", "group"))
     conv = nn.Conv2d(n_in, n_out, kernel_size, stride, kernel_size // 2, bias=False)
