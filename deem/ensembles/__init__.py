@@ -1,0 +1,1 @@
+"""Ensembles of neural learners, trained independently, jointly or in between."""

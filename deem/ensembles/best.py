@@ -1,0 +1,100 @@
+"""The best parameters of each group, and which groups have stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deem.core.training import snapshot
+from deem.ensembles.bank import LearnerBank
+
+__all__ = ["BestWeights"]
+
+
+class BestWeights:
+    """Parameters of every group where a series of held-out samples was best.
+
+    Parameters
+    ----------
+    bank : LearnerBank
+        What is watched.
+    maximise : bool
+        Whether larger is better.
+    patience : int, optional
+        Epochs without improvement after which a group stops; None never stops one.
+
+    Attributes
+    ----------
+    state : dict of Tensor
+        Parameters at the best epoch.
+    epoch : (groups,) int
+        The best epoch, from 1; 0 before the first one.
+    stopped_at : (groups,) int
+        The epoch in which a group stopped, 0 while it goes on.
+    """
+
+    def __init__(self, bank: LearnerBank, maximise: bool = False, patience: int | None = None):
+        self.sign, self.patience = (-1 if maximise else 1), patience
+        self.state, self._last = snapshot(bank), snapshot(bank)  # type: ignore[arg-type]
+        self.value = torch.full((bank.groups,), torch.inf, dtype=torch.float64)
+        self.epoch = torch.zeros(bank.groups, dtype=torch.int64)
+        self.stopped_at = torch.zeros(bank.groups, dtype=torch.int64)
+
+    def see(self, values: Tensor, bank: LearnerBank, epoch: int) -> None:
+        """Take in the values (groups,) of an epoch."""
+        values, goes_on = self.sign * values.double(), self.stopped_at == 0
+        better = goes_on & (values < self.value)
+        self.value = torch.where(better, values, self.value)
+        self.epoch[better] = epoch
+        _copy_groups(bank, self.state, better)
+        if self.patience is not None:
+            stops = goes_on & (epoch - self.epoch >= self.patience)
+            self.stopped_at[stops] = epoch
+            _copy_groups(bank, self._last, stops)
+
+    @property
+    def all_stopped(self) -> bool:
+        """Whether no group goes on."""
+        return bool((self.stopped_at > 0).all())
+
+    def put_back_last(self, bank: LearnerBank) -> None:
+        """Give groups that stopped before others the parameters with which they stopped."""
+        state = bank.state_dict()
+        for name, value in _last_of(state, self._last, self.stopped_at > 0).items():
+            state[name].copy_(value)
+
+    def content(self) -> dict[str, Any]:
+        """Everything an exact resume needs."""
+        return {**vars(self)}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Inverse of `content`."""
+        vars(self).update(content)
+
+
+def _copy_groups(bank: LearnerBank, target: dict[str, Tensor], groups: Tensor) -> None:
+    """Copy the parameters of chosen groups (groups,) bool from a bank."""
+    if not groups.any():
+        return
+    for name, value in bank.state_dict().items():
+        if bank.is_stacked:
+            chosen = groups.to(value.device)
+            target[name][chosen] = value[chosen]
+        else:
+            target[name].copy_(value)
+
+
+def _last_of(
+    state: dict[str, Tensor], last: dict[str, Tensor], stopped: Tensor
+) -> dict[str, Tensor]:
+    if bool(stopped.all()):
+        return last
+    if not bool(stopped.any()):
+        return state
+    found = {}
+    for name, value in state.items():
+        mask = stopped.to(value.device).view(-1, *[1] * (value.dim() - 1))
+        found[name] = torch.where(mask, last[name], value)
+    return found

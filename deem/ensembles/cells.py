@@ -1,0 +1,124 @@
+"""Ensembles of several seeds and degrees of joint training, trained side by side in one bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from deem.core.dataset import Dataset
+from deem.core.training import Callback, train
+from deem.ensembles.bank import LearnerBank
+from deem.ensembles.joint import JointTraining
+from deem.ensembles.rows import Rows, Stream, as_rows
+from deem.math.random import as_generator
+from deem.utils.exception import ArgumentError
+
+__all__ = ["train_cells"]
+
+
+def train_cells(
+    factory: Callable[[], nn.Module] | Sequence[Callable[[], nn.Module]],
+    train_parts: Sequence[Any],
+    *,
+    seeds: Sequence[int],
+    beta: float | Sequence[float] = 0.0,
+    n_learners: int = 8,
+    validation_parts: Sequence[Any] | None = None,
+    epochs: int = 60,
+    batch_size: int = 64,
+    bootstrap: bool = False,
+    backend: str = "auto",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    n_workers: int = 0,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
+) -> tuple[LearnerBank, JointTraining]:
+    """Train an ensemble for each seed and beta.
+
+    What comes out for a seed and a beta does not depend on which others are trained beside it,
+    but for rounding: first parameters, order of the samples and all draws come from the seed.
+
+    Parameters
+    ----------
+    factory, n_learners, backend
+        As in `LearnerBank`.
+    train_parts, validation_parts : sequence of Dataset, or of one torch data set
+        With targets, one a seed.
+    seeds : sequence of int
+        Of the ensembles.
+    beta : float or sequence of float
+        Degrees of joint training of each seed, in [0, 1].
+    epochs, batch_size : int
+        Length of the training, and samples a step.
+    bootstrap : bool
+        Whether every learner sees a sample of the training data of their size, drawn with
+        replacement.
+    device, dtype
+        Where, and in which numbers.
+    n_workers : int
+        Processes that read a torch data set.
+    callbacks : sequence of Callback
+        As in `deem.core.training.train`.
+    **settings
+        Of `JointTraining`.
+
+    Returns
+    -------
+    bank : LearnerBank
+        One group for each seed and beta, seeds first, as they were after the last epoch.
+    solver : JointTraining
+        With the history of each group, and its best parameters.
+    """
+    betas = np.ravel(np.asarray(beta)).tolist()
+    bank = LearnerBank(factory, n_learners, seeds, len(betas), backend).to(device, dtype)
+    _check_batches(bank, batch_size, len(train_parts[0]))
+    rows = _shuffled(as_rows(train_parts, n_workers, bank.has_batch_norm), bank, bootstrap)
+    if validation_parts is not None:
+        settings["validation"] = as_rows(validation_parts, n_workers)
+    solver = JointTraining(betas, **settings)
+    # All seeds take their rows, each in its own order, by one permutation an epoch.
+    generator = as_generator(0)
+    train(
+        bank,  # type: ignore[arg-type]
+        rows,
+        solver,
+        epochs=epochs,
+        batch_size=batch_size,
+        generator=generator,
+        callbacks=callbacks,
+    )
+    return bank.eval(), solver
+
+
+def _check_batches(bank: LearnerBank, batch_size: int, n_samples: int) -> None:
+    if bank.has_batch_norm and min(batch_size, n_samples) == 1:
+        raise ArgumentError(
+            f"batch_size={batch_size} with {n_samples} samples gives batches of one, from which "
+            "batch normalisation cannot learn; pass larger batches, or networks normalised "
+            "otherwise."
+        )
+
+
+def _shuffled(rows: Rows | Stream, bank: LearnerBank, bootstrap: bool) -> Rows | Stream:
+    """Samples of each seed in an order of its own, with counts of a bootstrap if asked for."""
+    if isinstance(rows, Stream):
+        if bootstrap:
+            raise ArgumentError("bootstrap=True needs data in memory; pass a Dataset.")
+        return rows
+    n, orders, counts = len(rows), [], []
+    for seed in bank.seeds:
+        rng = np.random.default_rng([seed, 2])
+        orders.append(torch.from_numpy(rng.permutation(n)))
+        if bootstrap:
+            drawn = rng.multinomial(n, np.full(n, 1 / n), size=bank.n_learners)
+            counts.append(torch.from_numpy(drawn.T.copy()))
+    assert isinstance(rows.data, torch.Tensor)  # noqa: S101
+    data = torch.stack([rows.data[order, s] for s, order in enumerate(orders)], 1)
+    targets = torch.stack([rows.targets[order, s] for s, order in enumerate(orders)], 1)
+    found = torch.stack(counts, 1) if bootstrap else None
+    return Rows(data, targets, found, rows.joins_last)
