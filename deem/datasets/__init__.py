@@ -1,4 +1,4 @@
-"""Vote matrices with a known truth: of real classifiers made on the spot, and simulated ones."""
+"""Votes with a known truth, real and simulated, and labelled data that learners train on."""
 
 from deem.datasets.classifiers import (
     ClassifierVotes,
@@ -13,15 +13,20 @@ from deem.datasets.generators import (
     copying_groups,
     sparse_annotators,
 )
+from deem.datasets.tasks import TASKS, Task, flip_labels, load_task
 
 __all__ = [
+    "TASKS",
     "ClassifierVotes",
     "SimulatedVotes",
+    "Task",
     "breast_cancer_votes",
     "class_experts",
     "conditionally_independent",
     "copying_groups",
     "digits_votes",
+    "flip_labels",
+    "load_task",
     "sparse_annotators",
     "wine_votes",
 ]
