@@ -13,19 +13,24 @@ from deem.datasets.generators import (
     copying_groups,
     sparse_annotators,
 )
+from deem.datasets.images import IMAGE_LAYOUTS, ImageFiles, augment, load_images
 from deem.datasets.tasks import TASKS, Task, flip_labels, load_task
 
 __all__ = [
+    "IMAGE_LAYOUTS",
     "TASKS",
     "ClassifierVotes",
+    "ImageFiles",
     "SimulatedVotes",
     "Task",
+    "augment",
     "breast_cancer_votes",
     "class_experts",
     "conditionally_independent",
     "copying_groups",
     "digits_votes",
     "flip_labels",
+    "load_images",
     "load_task",
     "sparse_annotators",
     "wine_votes",

@@ -59,13 +59,6 @@ def test_seeds_repeat_and_differ():
     assert not torch.equal(rows(1).train.data, rows(2).train.data)
 
 
-def test_the_global_generators_stay(seed):
-    state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
-    split(numbered(9), np.arange(9), n_train=3, n_validation=3)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-    assert torch.equal(torch.get_rng_state(), torch_state)
-
-
 def spread(stratify):
     """Largest distance of a class count from its exact proportion, over seeds and parts."""
     labels = np.repeat([0, 1, 2], [10, 25, 65])
