@@ -133,19 +133,21 @@ def decompose(
     """
     check_choice("loss", loss, ("ce", "mse"))
     check_choice("how", how, ("score",) if loss == "mse" else ("score", "prob"))
+    if loss == "mse" and class_weight is not None:
+        raise ArgumentError("class_weight was given, but loss='mse' has no classes; leave it out.")
     _check_scores(scores)
     shares = None if weights is None else _shares(weights, scores)
     if loss == "ce":
         y = _checked_classes(y, scores)
         each, joint = _cross_entropies(scores, y, how, shares)
     else:
-        each, joint = _squared_errors(scores, y, shares)
-    mass = _mass(joint, y, weights, class_weight, sample_weight)
+        each, joint = _squared_errors(scores, _checked_values(y, scores), shares)
+    mass = _mass(joint, y, scores.shape[-1], weights, class_weight, sample_weight)
     total = mass.sum(-1).clamp(min=torch.finfo(mass.dtype).tiny)
     individual = (mass * _mean(each.unsqueeze(-1), shares).squeeze(-1)).sum(-1) / total
     ensemble = (mass * joint).sum(-1) / total
     return Decomposition(
-        individual, ensemble, individual - ensemble, _per_learner(each, mass, weights)
+        individual, ensemble, individual - ensemble, _per_learner(each, mass, shares)
     )
 
 
@@ -205,16 +207,6 @@ def _cross_entropies(
 
 
 def _squared_errors(scores: Tensor, y: Tensor, shares: Tensor | None) -> tuple[Tensor, Tensor]:
-    n_outputs = scores.shape[-1]
-    y = torch.as_tensor(y).to(scores)
-    if n_outputs == 1 and (y.dim() == 0 or y.shape[-1] != 1 or y.dim() == 1):
-        y = y.unsqueeze(-1)
-    wanted = (*scores.shape[:-2], n_outputs)
-    if y.shape not in (wanted, wanted[-2:]):
-        raise ShapeError(
-            f"y has shape {tuple(y.shape)}, but the scores {tuple(scores.shape)} predict values "
-            f"of shape {wanted[-2:]}; pass one true value an output."
-        )
     return (
         (scores - y.unsqueeze(-2)).square().sum(-1),
         (_mean(scores, shares) - y).square().sum(-1),
@@ -250,12 +242,14 @@ def _shares(weights: Tensor, scores: Tensor) -> Tensor:
         raise ArgumentError("weights holds values below 0 or not finite; pass shares.")
     total = weights.sum(-1, keepdim=True)
     n_learners = weights.shape[-1]
-    return torch.where(total > 0, weights / total.clamp(min=1e-30), 1 / n_learners)
+    tiny = torch.finfo(total.dtype).tiny
+    return torch.where(total > 0, weights / total.clamp(min=tiny), 1 / n_learners)
 
 
 def _mass(
     like: Tensor,
     y: Tensor,
+    n_outputs: int,
     weights: Tensor | None,
     class_weight: Tensor | None,
     sample_weight: Tensor | None,
@@ -265,18 +259,27 @@ def _mass(
     if weights is not None:
         mass = mass * (torch.as_tensor(weights).to(like).sum(-1) > 0)
     if class_weight is not None:
-        if y.is_floating_point():
-            raise ArgumentError("class_weight was given, but loss='mse' has no classes.")
-        mass = mass * torch.as_tensor(class_weight).to(like)[y]
+        n_classes = (n_outputs,)
+        mass = mass * _checked_mass("class_weight", class_weight, like, n_classes)[y]
     if sample_weight is not None:
-        mass = mass * torch.as_tensor(sample_weight).to(like)
+        shapes = tuple(like.shape), tuple(like.shape[-1:])
+        mass = mass * _checked_mass("sample_weight", sample_weight, like, *shapes)
     return mass
 
 
-def _per_learner(each: Tensor, mass: Tensor, weights: Tensor | None) -> Tensor:
+def _checked_mass(name: str, values: Any, like: Tensor, *shapes: tuple[int, ...]) -> Tensor:
+    found = torch.as_tensor(values).to(like)
+    if found.shape not in shapes:
+        raise ShapeError(f"{name} has shape {tuple(found.shape)}; expected {shapes[-1]}.")
+    if not bool((found.isfinite() & (found >= 0)).all()):
+        raise ArgumentError(f"{name} holds values below 0 or not finite; pass counts or shares.")
+    return found
+
+
+def _per_learner(each: Tensor, mass: Tensor, shares: Tensor | None) -> Tensor:
     mass = mass.unsqueeze(-1)
-    if weights is not None:
-        mass = mass * torch.as_tensor(weights).to(each)
+    if shares is not None:
+        mass = mass * shares
     total = mass.sum(-2).clamp(min=torch.finfo(each.dtype).tiny)
     return (mass * each).sum(-2) / total
 
@@ -304,3 +307,19 @@ def _checked_classes(y: Tensor, scores: Tensor) -> Tensor:
             f"{n_classes}; number the classes from 0."
         )
     return y.long()
+
+
+def _checked_values(y: Tensor, scores: Tensor) -> Tensor:
+    """True values with an axis of outputs."""
+    y = torch.as_tensor(y).to(scores)
+    wanted = (*scores.shape[:-2], scores.shape[-1])
+    allowed = wanted, wanted[-2:]
+    # A batch of one has an axis of one that is not that of the outputs.
+    if y.shape not in allowed and wanted[-1] == 1 and y.shape in (wanted[:-1], wanted[-2:-1]):
+        y = y.unsqueeze(-1)
+    if y.shape not in allowed:
+        raise ShapeError(
+            f"y has shape {tuple(y.shape)}, but the scores {tuple(scores.shape)} predict values "
+            f"of shape {wanted[-2:]}; pass one true value an output."
+        )
+    return y
