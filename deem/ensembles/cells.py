@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from deem.core.dataset import Dataset
 from deem.core.training import Callback, train
 from deem.ensembles.bank import LearnerBank
 from deem.ensembles.joint import JointTraining
@@ -117,7 +116,6 @@ def _shuffled(rows: Rows | Stream, bank: LearnerBank, bootstrap: bool) -> Rows |
         if bootstrap:
             drawn = rng.multinomial(n, np.full(n, 1 / n), size=bank.n_learners)
             counts.append(torch.from_numpy(drawn.T.copy()))
-    assert isinstance(rows.data, torch.Tensor)  # noqa: S101
     data = torch.stack([rows.data[order, s] for s, order in enumerate(orders)], 1)
     targets = torch.stack([rows.targets[order, s] for s, order in enumerate(orders)], 1)
     found = torch.stack(counts, 1) if bootstrap else None

@@ -32,6 +32,7 @@ class Rows(Dataset):
         it, for networks that cannot learn from one sample.
     """
 
+    data: Tensor
     targets: Tensor
 
     def __init__(
@@ -42,7 +43,6 @@ class Rows(Dataset):
 
     def take(self, rows: Tensor) -> Rows:
         counts = None if self.counts is None else self.counts[rows]
-        assert isinstance(self.data, Tensor)  # noqa: S101
         return Rows(self.data[rows], self.targets[rows], counts)
 
     def batches(

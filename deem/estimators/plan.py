@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deem.core.devices import as_device
 from deem.core.model import BipartiteModel, LatentModel
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
 from deem.core.sampler import Sampler
@@ -26,7 +27,7 @@ from deem.models.latent_class import LatentClassModel
 from deem.models.multinomial import MultinomialIRBM
 from deem.models.multinomial_layer import LAYER_STARTS
 from deem.samplers import DiscreteLangevin, Gibbs, GibbsWithGradients
-from deem.utils.exception import ArgumentError, DeviceError, check_choice
+from deem.utils.exception import ArgumentError, check_choice
 
 __all__ = ["Plan", "layered_plan", "make_plan"]
 
@@ -138,7 +139,8 @@ def layered_plan(params: Mapping[str, Any], n_classifiers: int, n_classes: int) 
 def _assemble(params: Mapping[str, Any], model: LatentModel) -> Plan:
     solver = _make_solver(params, model)
     stochastic = not solver.full_batch
-    device = _device(params["device"], stochastic)
+    # Exact sums over sparse votes are faster on the processor than the way to the device.
+    device = as_device(params["device"], accelerated=stochastic)
     # Exact sums deserve double precision, layers speed; Apple's device has no double.
     single = device.type == "mps" or isinstance(model, MultinomialIRBM)
     model.to(device, torch.float32 if single else torch.float64)
@@ -241,19 +243,3 @@ def _defaults(model: LatentModel) -> dict[str, Any]:
 
 def _value(params: Mapping[str, Any], model: LatentModel, name: str) -> Any:
     return _defaults(model)[name] if params[name] is None else params[name]
-
-
-def _device(device: object, stochastic: bool) -> torch.device:
-    if device == "auto":
-        # Exact sums over sparse votes are faster on the processor than the way to the device.
-        return torch.device("cuda" if stochastic and torch.cuda.is_available() else "cpu")
-    try:
-        # The device "meta" takes tensors but holds no values.
-        torch.zeros(1, device=torch.device(device)).item()  # type: ignore[call-overload]
-    except (RuntimeError, TypeError, AssertionError) as error:
-        found = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-        raise DeviceError(
-            f"device={device!r} is not there ({str(error).splitlines()[0]}); "
-            f'this machine has: {found}. Pass device="auto".'
-        ) from error
-    return torch.device(device)  # type: ignore[call-overload]
