@@ -274,11 +274,11 @@ TASKS: dict[str, Task] = {
 }
 """Tasks by name.
 
-digits : 1797 vectors of 64 pixels, 10 classes.
-digits_images : the same as images (1, 8, 8).
-breast_cancer : 569 tumours of 30 measurements, 2 classes.
-wine : 178 wines of 13 measurements, 3 classes.
-generated : 2500 points in 20 dimensions, 4 classes of two clusters each.
-diabetes : 442 patients of 10 measurements; the progression of the disease.
-friedman : 1000 points in 10 dimensions, five of which matter to a nonlinear function.
+- digits: 1797 vectors of 64 pixels, 10 classes.
+- digits_images: the same as images (1, 8, 8).
+- breast_cancer: 569 tumours of 30 measurements, 2 classes.
+- wine: 178 wines of 13 measurements, 3 classes.
+- generated: 2500 points in 20 dimensions, 4 classes of two clusters each.
+- diabetes: 442 patients of 10 measurements; the progression of the disease.
+- friedman: 1000 points in 10 dimensions, five of which matter to a nonlinear function.
 """
