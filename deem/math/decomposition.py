@@ -16,7 +16,15 @@ from torch.nn.functional import log_softmax
 
 from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_choice
 
-__all__ = ["Decomposition", "aggregate", "augmented_objective", "checked_beta", "decompose"]
+__all__ = [
+    "Decomposition",
+    "aggregate",
+    "augmented_objective",
+    "checked_beta",
+    "checked_classes",
+    "checked_values",
+    "decompose",
+]
 
 _HOWS = ("score", "prob", "vote")
 
@@ -138,10 +146,10 @@ def decompose(
     _check_scores(scores)
     shares = None if weights is None else _shares(weights, scores)
     if loss == "ce":
-        y = _checked_classes(y, scores)
+        y = checked_classes(y, scores)
         each, joint = _cross_entropies(scores, y, how, shares)
     else:
-        each, joint = _squared_errors(scores, _checked_values(y, scores), shares)
+        each, joint = _squared_errors(scores, checked_values(y, scores), shares)
     mass = _mass(joint, y, scores.shape[-1], weights, class_weight, sample_weight)
     total = mass.sum(-1).clamp(min=torch.finfo(mass.dtype).tiny)
     individual = (mass * _mean(each.unsqueeze(-1), shares).squeeze(-1)).sum(-1) / total
@@ -192,6 +200,40 @@ def checked_beta(beta: Any, like: Tensor) -> Tensor:
             "jointly, and above 1 the objective has no lower bound."
         )
     return found
+
+
+def checked_classes(y: Any, scores: Tensor) -> Tensor:
+    """True classes (batch,) or (..., batch) of scores, or `ShapeError` or `LabelError`."""
+    y = torch.as_tensor(y, device=scores.device)
+    wanted = scores.shape[:-2]
+    if y.is_floating_point() or y.shape not in (wanted, wanted[-1:]):
+        raise ShapeError(
+            f"y is {y.dtype} of shape {tuple(y.shape)}; expected classes {tuple(wanted[-1:])}, "
+            "whole numbers, one a sample."
+        )
+    n_classes = scores.shape[-1]
+    if y.numel() and not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+        raise LabelError(
+            f"y holds the classes {int(y.min())} to {int(y.max())}, but the scores are of "
+            f"{n_classes}; number the classes from 0."
+        )
+    return y.long()
+
+
+def checked_values(y: Any, scores: Tensor) -> Tensor:
+    """True values (batch, n_outputs) or (..., batch, n_outputs) of scores, or `ShapeError`."""
+    y = torch.as_tensor(y).to(scores)
+    wanted = (*scores.shape[:-2], scores.shape[-1])
+    allowed = wanted, wanted[-2:]
+    # A batch of one has an axis of one that is not that of the outputs.
+    if y.shape not in allowed and wanted[-1] == 1 and y.shape in (wanted[:-1], wanted[-2:-1]):
+        y = y.unsqueeze(-1)
+    if y.shape not in allowed:
+        raise ShapeError(
+            f"y has shape {tuple(y.shape)}, but the scores {tuple(scores.shape)} predict values "
+            f"of shape {wanted[-2:]}; pass one true value an output."
+        )
+    return y
 
 
 def _cross_entropies(
@@ -290,36 +332,3 @@ def _check_scores(scores: Tensor) -> None:
             f"scores has shape {tuple(scores.shape)}; expected (..., batch, n_learners, "
             "n_outputs)."
         )
-
-
-def _checked_classes(y: Tensor, scores: Tensor) -> Tensor:
-    y = torch.as_tensor(y, device=scores.device)
-    wanted = scores.shape[:-2]
-    if y.is_floating_point() or y.shape not in (wanted, wanted[-1:]):
-        raise ShapeError(
-            f"y is {y.dtype} of shape {tuple(y.shape)}; expected classes {tuple(wanted[-1:])}, "
-            "whole numbers, one a sample."
-        )
-    n_classes = scores.shape[-1]
-    if y.numel() and not 0 <= int(y.min()) <= int(y.max()) < n_classes:
-        raise LabelError(
-            f"y holds the classes {int(y.min())} to {int(y.max())}, but the scores are of "
-            f"{n_classes}; number the classes from 0."
-        )
-    return y.long()
-
-
-def _checked_values(y: Tensor, scores: Tensor) -> Tensor:
-    """True values with an axis of outputs."""
-    y = torch.as_tensor(y).to(scores)
-    wanted = (*scores.shape[:-2], scores.shape[-1])
-    allowed = wanted, wanted[-2:]
-    # A batch of one has an axis of one that is not that of the outputs.
-    if y.shape not in allowed and wanted[-1] == 1 and y.shape in (wanted[:-1], wanted[-2:-1]):
-        y = y.unsqueeze(-1)
-    if y.shape not in allowed:
-        raise ShapeError(
-            f"y has shape {tuple(y.shape)}, but the scores {tuple(scores.shape)} predict values "
-            f"of shape {wanted[-2:]}; pass one true value an output."
-        )
-    return y
