@@ -1,0 +1,100 @@
+"""Ways to combine the learners of ensembles between independent and joint training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from deem.utils.exception import ArgumentError
+from deem.visual._curves import (
+    AXIS,
+    COLOURS,
+    Look,
+    curve_of,
+    draw_curve,
+    draw_legend,
+    finish,
+    read_rows,
+    seeds_note,
+)
+from deem.visual._grid import make_panels
+
+__all__ = ["plot_consensus_sweep"]
+
+_METHODS = {
+    "best individual": Look(COLOURS[6], ":", "x"),
+    "vote": Look(COLOURS[4], "--", "s"),
+    "probability mean": Look(COLOURS[5], "--", "^"),
+    "score mean": Look(COLOURS[3], "--", "D"),
+    "Dawid-Skene": Look(COLOURS[2], "-", "v"),
+    "DEEM hard": Look(COLOURS[0], "-", "o", 2.0),
+    "DEEM soft": Look(COLOURS[1], "-", "o", 2.0),
+}
+"""How methods are drawn, in the order of the legend; others follow in solid lines."""
+
+_REASONS = {
+    "error correlation": Look(COLOURS[6], "-", "o"),
+    "any learner right": Look(COLOURS[2], "-", "s"),
+}
+"""What is drawn in the second panel."""
+
+
+def plot_consensus_sweep(
+    rows: Any,
+    *,
+    show_seeds: bool = False,
+    ax: Axes | Sequence[Axes] | NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Draw how right ways to combine learners are against the degree of joint training.
+
+    Parameters
+    ----------
+    rows : object with rows, or sequence of dict
+        Dicts with "seed", "beta", "method" and "accuracy", a fraction; one of each seed and method
+        at a beta. Methods are drawn in the order "best individual", "vote", "probability mean",
+        "score mean", "Dawid-Skene", "DEEM hard", "DEEM soft", then all others. The rows of two
+        more go to a second panel that shows why there is something to recover: "error
+        correlation", in [-1, 1] and under "accuracy" as well, and "any learner right", the share
+        of the samples.
+    show_seeds : bool
+        Whether each seed is drawn as a thin line as well.
+    ax : Axes or (Axes, Axes), optional
+        One a panel; by default a new figure, which is ``axes[0].figure``.
+
+    Returns
+    -------
+    (1,) or (2,)
+        Array of Axes.
+
+    Raises
+    ------
+    ArgumentError
+        If a row is incomplete, if there are several where one is expected, or none of a way to
+        combine learners.
+    """
+    found = read_rows(rows, ("seed", "beta", "method", "accuracy"), "rows")
+    names = dict.fromkeys(row["method"] for row in found)
+    methods = [name for name in _METHODS if name in names]
+    methods += [name for name in names if name not in _METHODS and name not in _REASONS]
+    if not methods:
+        raise ArgumentError(
+            f"rows has only the methods {', '.join(map(str, names))}; add ways to combine."
+        )
+    reasons = [name for name in _REASONS if name in names]
+    axes = make_panels(ax, 1 + bool(reasons), 2, (4.4, 4.2))
+    named = {name: curve_of(found, "accuracy", method=name) for name in methods + reasons}
+    curves = {name: curve for name, curve in named.items() if curve is not None}
+    for place, name in enumerate(methods):
+        other = Look(COLOURS[place % len(COLOURS)], "-.", "P")
+        draw_curve(axes[0], curves[name], name, _METHODS.get(name, other), show_seeds)
+    finish(axes[0], AXIS, "accuracy")
+    draw_legend(axes[0], seeds_note(curves.values()))
+    if reasons:
+        for name in reasons:
+            draw_curve(axes[1], curves[name], name, _REASONS[name], show_seeds)
+        finish(axes[1], AXIS, "correlation, or share of the samples")
+        draw_legend(axes[1])
+    return axes
