@@ -135,6 +135,13 @@ class LearnerBank(Module):
         return "bmm" if chain else "vmap"
 
     @property
+    def n_parameters(self) -> int:
+        """Parameters of a learner; of the first one, where they are unlike."""
+        if self.is_stacked:
+            return sum(p[0, 0].numel() for p in self.parameters())
+        return sum(p.numel() for p in self.networks[0].parameters())
+
+    @property
     def is_noisy(self) -> bool:
         """Whether the networks draw random numbers in training, as dropout does."""
         return any(isinstance(layer, _NOISY) and _is_on(layer) for layer in self._layers())

@@ -98,23 +98,9 @@ class DeepEnsemble(BaseEstimator, ABC):
             [train],
             seeds=[seed],
             beta=self.beta,
-            n_learners=self.n_learners,
             validation_parts=None if held_out is None else [held_out],
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            bootstrap=self.bootstrap,
-            backend=self.backend,
-            device=as_device(self.device),
             callbacks=[ProgressBar()] if self.verbose else [],
-            reduction=self.reduction,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            scheduler=self.scheduler,
-            learner_dropout=self.learner_dropout,
-            monitor=self.monitor,
-            patience=self.patience if self.early_stopping else None,
+            **self.training_settings(),
             **self._settings(learned, targets),
         )
         best = solver.best
@@ -128,6 +114,18 @@ class DeepEnsemble(BaseEstimator, ABC):
         for name, value in fitted.items():
             setattr(self, name, value)
         return self
+
+    def training_settings(self) -> dict[str, Any]:
+        """Parameters of the training that do not depend on the data, as `train_cells` has them."""
+        names = (
+            "n_learners epochs batch_size bootstrap backend reduction optimizer learning_rate "
+            "weight_decay momentum scheduler learner_dropout monitor"
+        )
+        return {
+            **{name: getattr(self, name) for name in names.split()},
+            "device": as_device(self.device),
+            "patience": self.patience if self.early_stopping else None,
+        }
 
     def _drawn_seed(self) -> int:
         if self.random_state is None or isinstance(self.random_state, np.random.RandomState):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def train_cells(
     dtype: torch.dtype = torch.float32,
     n_workers: int = 0,
     callbacks: Sequence[Callback] = (),
+    resume: str | Path | None = None,
     **settings: Any,
 ) -> tuple[LearnerBank, JointTraining]:
     """Train an ensemble for each seed and beta.
@@ -61,7 +63,7 @@ def train_cells(
         Where, and in which numbers.
     n_workers : int
         Processes that read a torch data set.
-    callbacks : sequence of Callback
+    callbacks, resume
         As in `deem.core.training.train`.
     **settings
         Of `JointTraining`.
@@ -90,6 +92,7 @@ def train_cells(
         batch_size=batch_size,
         generator=generator,
         callbacks=callbacks,
+        resume=resume,
     )
     return bank.eval(), solver
 

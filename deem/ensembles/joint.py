@@ -57,6 +57,8 @@ class JointTraining(SteppedSolver):
     learner_dropout : float
         Share of the learners, in [0, 1), that a sample does not reach in training. A sample that
         reaches none is left out.
+    augment : callable, optional
+        Takes samples (batch, ...) and a generator and gives changed ones, for training.
     learning_rate, momentum, weight_decay, optimizer, scheduler
         As in `make_optimizer` and `make_scheduler`. A
         ``torch.optim.lr_scheduler.ReduceLROnPlateau`` sees the monitored series of one group.
@@ -92,6 +94,7 @@ class JointTraining(SteppedSolver):
         reduction: str = "sum",
         class_weight: Sequence[float] | Tensor | None = None,
         learner_dropout: float = 0.0,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
         learning_rate: float = 1e-3,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
@@ -120,6 +123,7 @@ class JointTraining(SteppedSolver):
                 )
         self.beta, self.aggregate, self.loss, self.reduction = beta, aggregate, loss, reduction
         self.class_weight, self.learner_dropout = class_weight, learner_dropout
+        self.augment = augment
         self.learning_rate, self.momentum = learning_rate, momentum
         self.weight_decay, self.optimizer, self.scheduler = weight_decay, optimizer, scheduler
         self.validation, self.monitor, self.patience = validation, monitor, patience
@@ -169,8 +173,12 @@ class JointTraining(SteppedSolver):
     def step(self, model: Any, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
         bank: LearnerBank = model
         y = targets_of(batch.targets, bank)
+        x = as_inputs(batch.data, bank)
+        if self.augment is not None:
+            pairs = zip(x, self._draws, strict=True)
+            x = torch.stack([self.augment(part, draws) for part, draws in pairs])
         with self._noise(bank):
-            scores = bank.forward_each(as_inputs(batch.data, bank))
+            scores = bank.forward_each(x)
         dec = self.objective.decompose(scores, y, *self._weights(batch, scores))
         self._optimizer.zero_grad()
         self.objective.of(dec).sum().backward()
@@ -229,7 +237,7 @@ class JointTraining(SteppedSolver):
             self.best.put_back_last(self._bank)
 
     def settings(self) -> dict[str, Any]:
-        left_out = ("validation", "class_weight", "beta")
+        left_out = ("validation", "class_weight", "beta", "augment")
         return {k: v for k, v in super().settings().items() if k not in left_out}
 
     def state(self) -> dict[str, Any]:

@@ -91,6 +91,9 @@ class Stream(Dataset):
         self, batch_size: int | None = None, generator: torch.Generator | None = None
     ) -> Iterator[Rows]:
         n, size = len(self), len(self) if batch_size is None else batch_size
+        if generator is not None and hasattr(self.source, "epoch"):
+            # Random crops of files are seeded by sample and epoch.
+            self.source.epoch += 1
         loader = DataLoader(
             self.source,
             batch_size=size,

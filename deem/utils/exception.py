@@ -195,7 +195,7 @@ class StuckChainsWarning(DeemWarning):
     """Most chains of a sampler hardly ever move, so the negative phase learns nothing new."""
 
 
-def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Raise `ArgumentError` unless `value` is one of `choices`.
 
     Examples
@@ -207,7 +207,8 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """
     choices = list(choices)
     if value not in choices:
-        raise ArgumentError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}.")
+        known = ", ".join(map(str, choices))
+        raise ArgumentError(f"{name}={value!r} is unknown; choose one of: {known}.")
 
 
 def check_number(**values: object) -> None:

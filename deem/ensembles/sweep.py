@@ -1,0 +1,397 @@
+"""Ensembles from independent to joint training, over several seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset as TorchDataset
+
+from deem.core.dataset import Dataset
+from deem.core.optimizers import make_scheduler
+from deem.core.splits import Splits
+from deem.core.training import Callback, Checkpoint
+from deem.ensembles.bank import LearnerBank
+from deem.ensembles.base import DeepEnsemble, learner_factory
+from deem.ensembles.cells import train_cells
+from deem.ensembles.classifier import DeepEnsembleClassifier
+from deem.ensembles.collusion import diagnose
+from deem.ensembles.joint import JointTraining
+from deem.ensembles.measures import scores_of
+from deem.ensembles.regressor import DeepEnsembleRegressor
+from deem.ensembles.results import Cell, SweepResult, cell_path, load_cells
+from deem.ensembles.rows import as_rows
+from deem.utils.exception import ArgumentError, NonFiniteError, check_whole
+
+__all__ = ["BetaSweep"]
+
+_DIAGNOSED = (
+    "debiased_drop",
+    "collusion_index",
+    "error_correlation",
+    "disagreement",
+    "effective_learners",
+    "oracle_accuracy",
+)
+
+
+class BetaSweep:
+    """Train the same ensemble at several degrees of joint training.
+
+    All degrees of a seed start from the same parameters and see the same batches, and are trained
+    side by side in one bank. A cell, which is a seed and a beta, does not depend on which others
+    are trained, but for rounding.
+
+    Parameters
+    ----------
+    estimator : DeepEnsembleClassifier or DeepEnsembleRegressor, optional
+        Its parameters are those of all ensembles, but for ``beta``, ``random_state`` and what
+        holds samples out. By default a classifier or regressor as the targets ask for.
+    betas : sequence of float
+        In [0, 1].
+    seeds : int or sequence of int
+        Of parameters, draws and data; an int n stands for 0, ..., n - 1.
+    n_jobs : int, optional
+        Processes that train seeds side by side; see joblib.
+    augment : callable, optional
+        Changes samples in training, as `JointTraining` has it.
+
+    Examples
+    --------
+    >>> from deem.datasets import load_task
+    >>> estimator = DeepEnsembleClassifier(n_learners=3, epochs=5)
+    >>> sweep = BetaSweep(estimator, betas=[0, 1], seeds=2)
+    >>> result = sweep.run(lambda seed: load_task("wine", seed))
+    >>> result.values("accuracy").shape
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        estimator: DeepEnsemble | None = None,
+        betas: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0),
+        seeds: int | Sequence[int] = 5,
+        n_jobs: int | None = None,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    ):
+        self.estimator, self.n_jobs, self.augment = estimator, n_jobs, augment
+        self.betas = sorted({float(beta) for beta in betas})
+        self.seeds = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+        if not self.betas or not self.seeds:
+            raise ArgumentError("betas and seeds must hold at least one value each.")
+        if not all(0 <= beta <= 1 for beta in self.betas):
+            raise ArgumentError(f"betas={self.betas}; expected numbers in [0, 1].")
+        for seed in self.seeds:
+            check_whole(0, seed=seed)
+
+    def run(
+        self,
+        splits: Splits | Callable[[int], Splits],
+        folder: str | Path | None = None,
+        *,
+        checkpoint_every: int = 10,
+        callbacks: Sequence[Callback] = (),
+    ) -> SweepResult:
+        """Train and measure all cells.
+
+        Parameters
+        ----------
+        splits : Splits or callable
+            Data of all seeds, or a function from a seed to its data.
+        folder : str or Path, optional
+            Where every seed is written as soon as it is done. A sweep that was interrupted goes
+            on where it was, and cells that are there are not trained again; the settings must
+            be the same, the betas and seeds need not.
+        checkpoint_every : int
+            Epochs between two states of a running training in `folder`.
+        callbacks : sequence of Callback
+            Of every training.
+
+        Returns
+        -------
+        SweepResult
+            Of the cells of this sweep.
+
+        Raises
+        ------
+        ArgumentError
+            If the folder holds something else, or a sweep of other settings or data.
+        NonFiniteError
+            If a training diverged; cells that were done are in the folder.
+        """
+        from joblib import Parallel, delayed
+
+        of_seed = splits if callable(splits) else lambda _: splits
+        settings = self._settings(of_seed(self.seeds[0]))
+        place = None if folder is None else _opened(Path(folder), settings)
+        found = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._of_seed)(seed, of_seed, place, checkpoint_every, callbacks)
+            for seed in self.seeds
+        )
+        result = SweepResult([cell for cells in found for cell in cells], settings)
+        if place is not None:
+            everything = sorted(load_cells(place), key=lambda c: (c.seed, c.beta))
+            SweepResult(everything, settings).write_tables(place)
+        return result
+
+    def _settings(self, splits: Splits) -> dict[str, Any]:
+        estimator = self._estimator(splits)
+        left_out = ("beta", "random_state", "verbose", "device", "n_jobs", "backend")
+        params = {
+            name: _plain(value)
+            for name, value in estimator.get_params(deep=False).items()
+            if name not in left_out
+        }
+        return {"estimator": type(estimator).__name__, "data": splits.name, "params": params}
+
+    def _estimator(self, splits: Splits) -> DeepEnsemble:
+        if self.estimator is not None:
+            return self.estimator
+        return DeepEnsembleRegressor() if splits.classes is None else DeepEnsembleClassifier()
+
+    def _of_seed(
+        self,
+        seed: int,
+        of_seed: Callable[[int], Splits],
+        place: Path | None,
+        every: int,
+        callbacks: Sequence[Callback],
+    ) -> list[Cell]:
+        splits = of_seed(seed)
+        digest = _digest(splits)
+        done = {} if place is None else _done(place, seed, self.betas, digest)
+        trainer = _Trainer(self._estimator(splits), splits, seed, digest)
+        trainer.settings["augment"] = self.augment
+        left = [beta for beta in self.betas if beta not in done]
+        for betas in trainer.together(left):
+            for cell in trainer.cells(betas, place, every, callbacks):
+                done[cell.beta] = cell
+        return [done[beta] for beta in self.betas]
+
+
+class _Trainer:
+    """Cells of one seed."""
+
+    def __init__(self, estimator: DeepEnsemble, splits: Splits, seed: int, digest: str):
+        self.estimator, self.splits, self.seed, self.digest = estimator, splits, seed, digest
+        self.loss = "mse" if isinstance(estimator, DeepEnsembleRegressor) else "ce"
+        self.how = getattr(estimator, "aggregate", "score")
+        learned, targets = _learned(splits, self.loss)
+        self.settings = {
+            **estimator.training_settings(),
+            **estimator._settings(learned, targets),
+        }
+        if splits.validation is None:
+            self.settings["patience"] = None
+        shape = _first(splits)[0].shape
+        self.factory: Callable[[], nn.Module] | Sequence[Callable[[], nn.Module]] = (
+            learner_factory(
+                estimator.learner, shape, estimator._n_outputs(learned), estimator.learner_params
+            )
+        )
+
+    def together(self, betas: list[float]) -> list[list[float]]:
+        """Betas in the groups in which they are trained side by side."""
+        alone = not callable(self.factory) or _is_stream(self.splits) or self._acts_on_others()
+        return [[beta] for beta in betas] if alone else [betas] if betas else []
+
+    def _acts_on_others(self) -> bool:
+        """Whether groups of a bank are not independent of each other."""
+        if not isinstance(self.estimator.optimizer, str):
+            return True
+        if callable(self.estimator.scheduler):
+            step = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+            made = make_scheduler(self.estimator.scheduler, step, 1)
+            if isinstance(made, torch.optim.lr_scheduler.ReduceLROnPlateau):
+                return True
+        assert callable(self.factory)  # noqa: S101
+        return LearnerBank(self.factory, 1).is_noisy
+
+    def cells(
+        self, betas: list[float], place: Path | None, every: int, callbacks: Sequence[Callback]
+    ) -> list[Cell]:
+        """Train some betas side by side; with a folder, go on from what is there and write."""
+        running = None if place is None else place / f".running,seed={self.seed},{_hash(betas)}"
+        watching = [*callbacks, *([] if running is None else [Checkpoint(running, every)])]
+        resume = running if running is not None and running.is_file() else None
+        held_out = self.splits.validation
+        try:
+            bank, solver = train_cells(
+                self.factory,
+                [self.splits.train],
+                seeds=[self.seed],
+                beta=betas,
+                callbacks=watching,
+                resume=resume,
+                validation_parts=None if held_out is None else [held_out],
+                **self.settings,
+            )
+        except NonFiniteError as error:
+            raise NonFiniteError(f"seed {self.seed}, betas {betas}: {error}") from error
+        found = self._measured(bank, solver, betas)
+        if place is not None and running is not None:
+            for cell in found:
+                cell.save(place)
+            running.unlink(missing_ok=True)
+        return found
+
+    def _measured(
+        self, bank: LearnerBank, solver: JointTraining, betas: list[float]
+    ) -> list[Cell]:
+        rows: list[list[dict[str, Any]]] = [[] for _ in betas]
+        scores: list[dict[str, Tensor]] = [{} for _ in betas]
+        targets = torch.zeros(0)
+        for selection, epochs in _selections(bank, solver):
+            for split in ("train", "validation", "test"):
+                part = getattr(self.splits, split)
+                if part is None:
+                    continue
+                found, y = scores_of(bank, as_rows([part]))
+                measured = solver.objective.measured(
+                    found, y, solver.objective.decompose(found, y)
+                )
+                for group in range(len(betas)):
+                    values = {name: float(x[group]) for name, x in measured.items()}
+                    if split == "test":
+                        values |= self._diagnosed(found[group], y[group])
+                        scores[group][selection], targets = found[group], y[group]
+                    key = {"seed": self.seed, "beta": betas[group], "split": split}
+                    key |= {"selection": selection, "epoch": epochs[group]}
+                    rows[group] += [{**key, "metric": k, "value": v} for k, v in values.items()]
+        return [
+            Cell(
+                self.seed,
+                beta,
+                rows[group],
+                solver.histories[group],
+                scores[group],
+                targets,
+                self.how,
+                bank.n_parameters,
+                self.digest,
+            )
+            for group, beta in enumerate(betas)
+        ]
+
+    def _diagnosed(self, scores: Tensor, y: Tensor) -> dict[str, float]:
+        """What the diagnosis of the test scores (n, n_learners, n_outputs) adds."""
+        report = diagnose(scores.double(), y, how=self.how, loss=self.loss, fractions=(0.5,))
+        content = report.to_dict()
+        found = {name: content[name] for name in _DIAGNOSED}
+        for drop in content["drop_curve"]:
+            found["drop_half_loss"] = drop["loss_increase"]
+            found["drop_half_accuracy"] = drop["accuracy_change"]
+        return {name: float(x) for name, x in found.items() if x is not None}
+
+
+def _selections(bank: LearnerBank, solver: JointTraining) -> Iterator[tuple[str, list[int]]]:
+    """Put the parameters of each selection into the bank; with the epochs they are of."""
+    yield "last", [history.n_epochs for history in solver.histories]
+    if solver.best is not None:
+        last = {name: value.clone() for name, value in bank.state_dict().items()}
+        bank.load_state_dict(solver.best.state)
+        yield "best", solver.best.epoch.tolist()
+        bank.load_state_dict(last)
+
+
+def _first(splits: Splits) -> tuple[Tensor, Tensor]:
+    """First sample that is learned from, and its target."""
+    train: Any = splits.train
+    x, y = train[0] if _is_stream(splits) else (train.data[0], train.targets[0])
+    return torch.as_tensor(x), torch.as_tensor(y)
+
+
+def _is_stream(splits: Splits) -> bool:
+    return isinstance(splits.train, TorchDataset)
+
+
+def _learned(splits: Splits, loss: str) -> tuple[dict[str, Any], Any]:
+    """What estimators learn of targets, for targets that are codes or values already."""
+    if loss == "mse":
+        return {"y_location_": np.zeros(_first(splits)[1].numel())}, None
+    if splits.classes is None:
+        raise ArgumentError(
+            f"splits '{splits.name}' has no classes, which a classifier needs; pass "
+            "Splits(..., classes=...), or a DeepEnsembleRegressor."
+        )
+    codes = None if _is_stream(splits) else splits.train.targets.numpy()  # type: ignore[union-attr]
+    return {"classes_": np.arange(len(splits.classes))}, codes
+
+
+def _digest(splits: Splits) -> str:
+    """Digest of the data in memory, or of the sizes of what is read from files."""
+    found = hashlib.sha256()
+    for part in (splits.train, splits.validation, splits.test):
+        if isinstance(part, Dataset):
+            for x in (part.data, part.targets):
+                found.update(x.contiguous().numpy().tobytes())  # type: ignore[union-attr]
+        elif part is not None:
+            found.update(str(len(part)).encode())  # type: ignore[arg-type]
+    return found.hexdigest()[:16]
+
+
+def _hash(betas: list[float]) -> str:
+    return hashlib.sha256(repr(betas).encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON has it; objects by their names."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _opened(folder: Path, settings: dict[str, Any]) -> Path:
+    """The folder of a sweep of these settings, made if it is not there."""
+    path = folder / "sweep.json"
+    if folder.exists() and not folder.is_dir():
+        raise ArgumentError(f"folder='{folder}' is a file; choose a folder.")
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        unlike = sorted(_different(before, json.loads(json.dumps(settings))))
+        if unlike:
+            raise ArgumentError(
+                f"folder='{folder}' holds a sweep of other {', '.join(unlike)}; pass the settings "
+                "that it has, or a new folder."
+            )
+        return folder
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ArgumentError(
+            f"folder='{folder}' exists and holds no sweep; choose a new or empty one."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    SweepResult([], settings).write_tables(folder)
+    return folder
+
+
+def _different(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
+    names = {name for name in ("estimator", "data") if a.get(name) != b.get(name)}
+    params = a.get("params", {}), b["params"]
+    keys = set(params[0]) | set(params[1])
+    return names | {k for k in keys if params[0].get(k) != params[1].get(k)}
+
+
+def _done(place: Path, seed: int, betas: list[float], digest: str) -> dict[float, Cell]:
+    """Cells of a seed that a folder holds, of these data."""
+    found = {}
+    for beta in betas:
+        path = cell_path(place, seed, beta)
+        if path.is_file():
+            cell = Cell.load(path)
+            if cell.data != digest:
+                raise ArgumentError(
+                    f"folder='{place}' holds seed {seed}, beta {beta:g} of other data; pass the "
+                    "data that it has, or a new folder."
+                )
+            found[beta] = cell
+    return found
