@@ -37,6 +37,13 @@ AXIS = "β (0 independent, 1 joint)"
 
 DASHES = ("-", "--", ":", "-.")
 
+_TICKS = (
+    (20, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)),
+    (1000, (1.0, 2.0, 5.0)),
+    (np.inf, (1.0,)),
+)
+"""Ticks in each decade of a logarithmic axis, up to a ratio of what it shows."""
+
 _LISTED = 20
 """Most values of a key that an error lists."""
 
@@ -235,8 +242,8 @@ def set_log(panel: Axes, values: NDArray[np.float64]) -> None:
         panel.set_yscale("symlog", linthresh=float(positive.min()))
         return
     panel.set_yscale("log")
-    is_wide = positive.max() > 1000 * positive.min()
-    panel.yaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
+    span = positive.max() / positive.min()
+    panel.yaxis.set_major_locator(LogLocator(subs=next(x for most, x in _TICKS if span <= most)))
     panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.yaxis.set_minor_locator(NullLocator())
 

@@ -82,7 +82,8 @@ def plot_learner_drop(
         for place, (label, report) in enumerate(found.items()):
             _draw_drops(panel, report, key, label, place)
         panel.axhline(0, color="0.3", linewidth=0.8, zorder=0)
-        finish(panel, "share of the learners dropped", _CHANGES[key])
+        bars = "\n(bars: standard deviation over subsets)" if _has_bars(panel) else ""
+        finish(panel, f"share of the learners dropped{bars}", _CHANGES[key])
         if len(found) > 1:
             draw_legend(panel, columns=3)
     return axes
@@ -107,6 +108,10 @@ def _as_reports(reports: Any) -> dict[str, dict[str, Any]]:
 def _number(point: Mapping[str, Any], key: str) -> float | None:
     value = point.get(key)
     return None if value is None else float(value)
+
+
+def _has_bars(panel: Axes) -> bool:
+    return any(getattr(drawn, "has_yerr", False) for drawn in panel.containers)
 
 
 def _draw_drops(panel: Axes, report: Mapping[str, Any], key: str, label: str, place: int) -> None:

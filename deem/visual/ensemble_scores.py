@@ -88,7 +88,11 @@ def plot_learner_scores_2d(
     axes = make_panels(ax, len(rows) * len(found), len(found), (3.6, 3.5))
     for panels, row in zip(axes.reshape(len(rows), -1), rows, strict=True):
         truth = None if classes is None else int(classes[row])
-        plane = tuple(outputs) if outputs is not None else _plane([values[row] for values in found.values()], truth)
+        plane = (
+            tuple(outputs)
+            if outputs is not None
+            else _plane([values[row] for values in found.values()], truth)
+        )
         reach = _reach([values[row][:, plane] for values in found.values()])
         for panel, (label, values) in zip(panels, found.items(), strict=True):
             _draw_arrows(panel, values[row][:, plane], reach)

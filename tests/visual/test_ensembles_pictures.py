@@ -130,6 +130,9 @@ def test_diversity_of_train_and_test_on_a_log_axis():
     np.testing.assert_allclose([c[0].get_ydata() for c in ax.containers], train + test)
     assert legend_of(ax) == ["train, last epoch", "test, last epoch"]
     assert ax.get_yscale() == "log"
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
+    np.testing.assert_allclose(ticks, [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
     with_zero = [*rows, *make_rows("diversity", [[0, 0, 0]], "test", "best")]
     assert plot_train_test_diversity(with_zero, selection="best").get_yscale() == "linear"
     ax = plot_train_test_diversity(with_zero, selection=("last", "best"))
@@ -200,6 +203,7 @@ def test_dropped_learners_start_from_all_of_them():
     assert container[0].get_ydata().tolist() == [0, 0.1, 0.4]
     np.testing.assert_allclose(np.ptp(bars_of(container), axis=1) / 2, [0, 0, 0.1])
     assert panel.get_legend() is None
+    assert panel.get_xlabel().endswith("(bars: standard deviation over subsets)")
 
 
 def test_several_reports_share_panels_and_those_that_know_it_have_accuracies():
@@ -212,6 +216,8 @@ def test_several_reports_share_panels_and_those_that_know_it_have_accuracies():
         "change of the accuracy",
     ]
     assert accuracy.containers[1][0].get_ydata().tolist() == [0, -0.2]
+    assert not accuracy.containers[1].has_yerr
+    assert accuracy.get_xlabel() == "share of the learners dropped"
     assert loss.containers[1][0].get_color() == accuracy.containers[1][0].get_color()
 
 
