@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from deem.utils.exception import ArgumentError
+from deem.utils.exception import ArgumentError, check_choice
 from deem.visual._curves import (
     AXIS,
     COLOURS,
@@ -25,8 +25,10 @@ from deem.visual._grid import make_panels
 __all__ = ["plot_consensus_sweep"]
 
 _METHODS = {
+    "mean individual": Look("0.6", ":", "+"),
     "best individual": Look(COLOURS[6], ":", "x"),
     "vote": Look(COLOURS[4], "--", "s"),
+    "majority vote": Look(COLOURS[4], "--", "s"),
     "probability mean": Look(COLOURS[5], "--", "^"),
     "score mean": Look(COLOURS[3], "--", "D"),
     "Dawid-Skene": Look(COLOURS[2], "-", "v"),
@@ -45,6 +47,7 @@ _REASONS = {
 def plot_consensus_sweep(
     rows: Any,
     *,
+    n_learners: int | None = None,
     show_seeds: bool = False,
     ax: Axes | Sequence[Axes] | NDArray[Any] | None = None,
 ) -> NDArray[Any]:
@@ -54,11 +57,14 @@ def plot_consensus_sweep(
     ----------
     rows : object with rows, or sequence of dict
         Dicts with "seed", "beta", "method" and "accuracy", a fraction; one of each seed and method
-        at a beta. Methods are drawn in the order "best individual", "vote", "probability mean",
-        "score mean", "Dawid-Skene", "DEEM hard", "DEEM soft", then all others. The rows of two
-        more go to a second panel that shows why there is something to recover: "error
-        correlation", in [-1, 1] and under "accuracy" as well, and "any learner right", the share
-        of the samples.
+        at a beta. Methods are drawn in the order "mean individual", "best individual", "majority
+        vote" or "vote", "probability mean", "score mean", "Dawid-Skene", "DEEM hard", "DEEM soft",
+        then all others. The rows of two more go to a second panel that shows why there is
+        something to recover: "error correlation", in [-1, 1] and under "accuracy" as well, and
+        "any learner right", the share of the samples.
+    n_learners : int, optional
+        Which rows are drawn if they have "n_learners", that of the ensemble after some were left
+        out; by default those of most learners.
     show_seeds : bool
         Whether each seed is drawn as a thin line as well.
     ax : Axes or (Axes, Axes), optional
@@ -75,7 +81,7 @@ def plot_consensus_sweep(
         If a row is incomplete, if there are several where one is expected, or none of a way to
         combine learners.
     """
-    found = read_rows(rows, ("seed", "beta", "method", "accuracy"), "rows")
+    found = _of_size(read_rows(rows, ("seed", "beta", "method", "accuracy"), "rows"), n_learners)
     names = dict.fromkeys(row["method"] for row in found)
     methods = [name for name in _METHODS if name in names]
     methods += [name for name in names if name not in _METHODS and name not in _REASONS]
@@ -98,3 +104,13 @@ def plot_consensus_sweep(
         finish(axes[1], AXIS, "correlation, or share of the samples")
         draw_legend(axes[1])
     return axes
+
+
+def _of_size(rows: list[Mapping[str, Any]], n_learners: int | None) -> list[Mapping[str, Any]]:
+    """Rows of ensembles of one size; all if they do not tell it."""
+    sizes = {row["n_learners"] for row in rows if "n_learners" in row}
+    if n_learners is None:
+        n_learners = max(sizes, default=None)
+    if n_learners is not None:
+        check_choice("n_learners", n_learners, sorted(sizes))
+    return [row for row in rows if row.get("n_learners", n_learners) == n_learners]

@@ -389,6 +389,15 @@ def test_reasons_have_a_panel_of_their_own():
         plot_consensus_sweep(ROWS)
 
 
+def test_ensembles_of_one_size_are_drawn():
+    rows = [{**row, "n_learners": 8} for row in make_methods(majority_vote=[0.8, 0.7, 0.6])]
+    rows += [{**row, "n_learners": 4} for row in make_methods(majority_vote=[0.5, 0.4, 0.3])]
+    drawn = [plot_consensus_sweep(rows, n_learners=n)[0].lines[0].get_ydata() for n in (None, 4)]
+    np.testing.assert_allclose(drawn, [[1.3, 1.2, 1.1], [1.0, 0.9, 0.8]])
+    with pytest.raises(ArgumentError, match="n_learners=5 is unknown; choose one of: 4, 8"):
+        plot_consensus_sweep(rows, n_learners=5)
+
+
 PLOTS = {
     "sweep": (plot_beta_sweep, ROWS, 1),
     "panel": (plot_collusion_panel, rows_of(SIGNS | DROPS), 3),
