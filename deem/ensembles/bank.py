@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ BACKENDS = ("auto", "bmm", "vmap", "loop")
 """Ways in which a bank computes its learners."""
 
 _BATCH_NORM = (nn.modules.batchnorm._BatchNorm,)
-_NOISY = (nn.modules.dropout._DropoutNd, nn.RReLU)
+_NOISY = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.MultiheadAttention, nn.RNNBase)
 
 
 class LearnerBank(Module):
@@ -73,20 +73,14 @@ class LearnerBank(Module):
         backend: str = "auto",
     ):
         super().__init__()
-        check_whole(1, n_learners=n_learners, copies=copies, n_seeds=len(seeds))
-        for seed in seeds:
-            check_whole(0, seed=seed)
+        check_whole(1, n_learners=n_learners, copies=copies)
         check_choice("backend", backend, BACKENDS)
         self.factory, self.n_learners = factory, n_learners
-        self.seeds, self.copies = tuple(int(seed) for seed in seeds), copies
+        self.seeds, self.copies = _checked_seeds(seeds), copies
         self.groups = len(self.seeds) * copies
-        factories = [factory] * n_learners if callable(factory) else list(factory)
-        if len(factories) != n_learners:
-            raise ArgumentError(
-                f"factory has {len(factories)} entries, but n_learners={n_learners}; pass one a "
-                "learner, or one for all."
-            )
+        factories = _checked_factories(factory, n_learners)
         networks = [[_built(f, s, m) for m, f in enumerate(factories)] for s in self.seeds]
+        _check_apart([network for row in networks for network in row])
         # Networks of different factories may look alike and compute different things.
         self.is_stacked = len(set(map(id, factories))) == 1 and _are_alike(
             [network for row in networks for network in row]
@@ -103,9 +97,11 @@ class LearnerBank(Module):
         self.backend = self._chosen(backend)
 
     def _stack(self, networks: list[list[nn.Module]]) -> None:
-        self._template = [copy.deepcopy(networks[0][0]).to("meta")]
+        # In a list it is no part of the bank. Its own numbers are never used.
+        self._template = [copy.deepcopy(networks[0][0])]
         states = [[dict(_tensors(network)) for network in row] for row in networks]
-        self._names = {name: name.replace(".", "/") for name in states[0][0]}
+        # A dot is not allowed in a name, and without the first slash it may be one of ours.
+        self._names = {name: "/" + name.replace(".", "/") for name in states[0][0]}
         trained = {name for name, _ in networks[0][0].named_parameters()}
         frozen = {n for n, p in networks[0][0].named_parameters() if not p.requires_grad}
         for name, own in self._names.items():
@@ -143,8 +139,13 @@ class LearnerBank(Module):
 
     @property
     def is_noisy(self) -> bool:
-        """Whether the networks draw random numbers in training, as dropout does."""
+        """Whether layers of the networks draw random numbers in training, as dropout does."""
         return any(isinstance(layer, _NOISY) and _is_on(layer) for layer in self._layers())
+
+    @property
+    def may_draw(self) -> bool:
+        """Whether the networks may draw random numbers in training, in layers or elsewhere."""
+        return self.is_noisy or not (self.is_stacked and is_chain(self._template[0]))
 
     @property
     def has_batch_norm(self) -> bool:
@@ -186,7 +187,7 @@ class LearnerBank(Module):
 
     def _mapped(self, x: Tensor) -> Tensor:
         def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self._template[0], state, (x,))
+            return _checked_output(functional_call(self._template[0], state, (x,)))
 
         # Views, so that running statistics are changed in place.
         n_seeds = len(self.seeds)
@@ -200,7 +201,7 @@ class LearnerBank(Module):
         else:
             found = vmap(learners, randomness="different")(state, x)
         self._check_scores([found[0, 0]], x)
-        return found.view(self.groups, self.n_learners, *found.shape[2:]).transpose(1, 2)
+        return found.reshape(self.groups, self.n_learners, *found.shape[2:]).transpose(1, 2)
 
     def _looped(self, x: Tensor) -> Tensor:
         found = []
@@ -213,9 +214,9 @@ class LearnerBank(Module):
 
     def _one(self, group: int, m: int, x: Tensor) -> Tensor:
         if not self.is_stacked:
-            return self.networks[m](x)
+            return _checked_output(self.networks[m](x))
         state = {name: value[group, m] for name, value in self._state().items()}
-        return functional_call(self._template[0], state, (x,))
+        return _checked_output(functional_call(self._template[0], state, (x,)))
 
     @staticmethod
     def _check_scores(scores: list[Tensor], x: Tensor) -> None:
@@ -237,7 +238,7 @@ class LearnerBank(Module):
             return [copy.deepcopy(network) for network in self.networks]
         found = []
         for m in range(self.n_learners):
-            network = copy.deepcopy(self._template[0]).to_empty(device=self.device)
+            network = copy.deepcopy(self._template[0]).to(self.device)
             own = dict(_tensors(network))
             with torch.no_grad():
                 for name, value in self._state().items():
@@ -246,8 +247,11 @@ class LearnerBank(Module):
         return found
 
     @torch.no_grad()
-    def check_data(self, data: Dataset) -> None:
-        """Try the networks on the first sample; training calls it before it starts."""
+    def check_data(self, data: Dataset, name: str = "data") -> None:
+        """Try the networks on the first sample of `data`, called `name` in errors.
+
+        Training calls it before it starts.
+        """
         x = next(data.batches(1)).data
         assert isinstance(x, Tensor)  # noqa: S101
         try:
@@ -256,15 +260,59 @@ class LearnerBank(Module):
         except ArgumentError:
             raise
         except (RuntimeError, ValueError, IndexError) as error:
+            hint = " Or pass backend='loop', if vmap is what fails." * (self.backend == "vmap")
             raise ShapeError(
-                f"the learners do not take samples of shape {tuple(x.shape[2:])} ({error}); build "
-                "them for this shape."
+                f"{name} has samples of shape {tuple(x.shape[2:])}, with which the learners fail "
+                f"({error}); pass samples of the shape they are built for.{hint}"
             ) from error
 
 
 def as_inputs(x: Tensor, bank: LearnerBank) -> Tensor:
     """Rows (batch, n_seeds, ...) as ``forward_each`` takes them: seeds first, in its dtype."""
     return x.to(device=bank.device, dtype=bank.dtype).transpose(0, 1)
+
+
+def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(seeds, Iterable) or not len(seeds):
+        raise ArgumentError(f"seeds={seeds!r}; expected one whole number or more, as [0, 1].")
+    for seed in seeds:
+        check_whole(0, seed=seed)
+    return tuple(map(int, seeds))
+
+
+def _checked_factories(factory: Any, n_learners: int) -> list[Callable[[], nn.Module]]:
+    """A factory for every learner."""
+    is_list = isinstance(factory, Iterable) and not isinstance(factory, nn.Module)
+    found = list(factory) if is_list else [factory] * n_learners
+    if len(found) != n_learners:
+        raise ArgumentError(
+            f"factory has {len(found)} entries, but n_learners={n_learners}; pass one a learner, "
+            "or one for all."
+        )
+    for entry in found:
+        if isinstance(entry, nn.Module) or not callable(entry):
+            raise ArgumentError(
+                f"factory is a {type(entry).__name__}; expected a callable without arguments that "
+                "builds a new torch.nn.Module."
+            )
+    return found
+
+
+def _check_apart(networks: list[nn.Module]) -> None:
+    held = [id(p) for network in networks for p in network.parameters()]
+    if len(set(held)) < len(held):
+        raise ArgumentError(
+            "factory gives networks that share parameters; build new layers at every call."
+        )
+
+
+def _checked_output(scores: Any) -> Tensor:
+    if not isinstance(scores, Tensor):
+        raise ShapeError(
+            f"a learner gives a {type(scores).__name__}; expected a tensor of scores (batch, "
+            "n_outputs)."
+        )
+    return scores
 
 
 def _built(factory: Callable[[], nn.Module], seed: int, m: int) -> nn.Module:
@@ -291,11 +339,12 @@ def _are_alike(networks: list[nn.Module]) -> bool:
     """Whether all networks have one architecture, by their layers and the shapes they hold."""
 
     def looks(network: nn.Module) -> Any:
-        return str(network), [(name, x.shape, x.dtype) for name, x in _tensors(network)]
+        own = [(name, x.shape, x.dtype, x.requires_grad) for name, x in _tensors(network)]
+        return str(network), own
 
     first = looks(networks[0])
     return all(looks(network) == first for network in networks[1:])
 
 
 def _is_on(layer: nn.Module) -> bool:
-    return getattr(layer, "p", 1) > 0
+    return getattr(layer, "p", getattr(layer, "dropout", 1)) > 0

@@ -32,8 +32,14 @@ def is_chain(network: nn.Module) -> bool:
     kinds = [type(layer) for layer in network]
     if kinds[:1] == [nn.Flatten] and (network[0].start_dim, network[0].end_dim) == (1, -1):
         kinds = kinds[1:]
+    # Weights of two layers in one have one name in the state; hooks are not called.
+    weights = list(map(id, (p for _, p in network.named_parameters(remove_duplicate=False))))
+    is_plain = len(set(weights)) == len(weights) and not any(
+        layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules()
+    )
     # What comes before the first linear layer would be shared by all learners, noise included.
-    return kinds[:1] == [nn.Linear] and all(k in (*_POINTWISE, nn.Linear) for k in kinds)
+    is_known = kinds[:1] == [nn.Linear] and all(k in (*_POINTWISE, nn.Linear) for k in kinds)
+    return is_plain and is_known
 
 
 def run_chain(network: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> Tensor:
@@ -52,13 +58,17 @@ def run_chain(network: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> Ten
     -------
     (groups, batch, n_learners, n_outputs)
     """
+    # One layer may stand at several places.
+    layers = list(network.named_modules(remove_duplicate=False))[1:]
+    if isinstance(layers[0][1], nn.Flatten):
+        x, layers = x.flatten(2), layers[1:]
     # Samples come last: then one product of all first layers with an input needs no copy to go on
     # as one batch of matrices a learner.
-    h = x.flatten(2).transpose(1, 2)
-    for name, layer in network.named_children():
+    h = x.transpose(1, 2)
+    for name, layer in layers:
         if isinstance(layer, nn.Linear):
             h = _linear(h, state[f"{name}.weight"], state.get(f"{name}.bias"))
-        elif not isinstance(layer, nn.Flatten):
+        else:
             h = layer(h)
     groups, n_learners = next(iter(state.values())).shape[:2]
     return h.view(groups, n_learners, *h.shape[1:]).permute(0, 3, 1, 2)

@@ -60,7 +60,9 @@ class BestWeights:
         return bool((self.stopped_at > 0).all())
 
     def put_back_last(self, bank: LearnerBank) -> None:
-        """Give groups that stopped before others the parameters with which they stopped."""
+        """Give groups that have stopped the parameters with which they did."""
+        if not self.stopped_at.any():
+            return
         state = bank.state_dict()
         for name, value in _last_of(state, self._last, self.stopped_at > 0).items():
             state[name].copy_(value)
@@ -70,7 +72,10 @@ class BestWeights:
         return {**vars(self)}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """Inverse of `content`."""
+        """Inverse of `content`, on the device of the bank."""
+        for name in ("state", "_last"):
+            own = getattr(self, name)
+            content = {**content, name: {k: v.to(own[k]) for k, v in content[name].items()}}
         vars(self).update(content)
 
 

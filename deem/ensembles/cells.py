@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from deem.core.devices import as_device
 from deem.core.training import Callback, train
 from deem.ensembles.bank import LearnerBank
 from deem.ensembles.joint import JointTraining
 from deem.ensembles.rows import Rows, Stream, as_rows
 from deem.math.random import as_generator
-from deem.utils.exception import ArgumentError
+from deem.utils.exception import ArgumentError, check_whole
 
 __all__ = ["train_cells"]
 
@@ -42,7 +43,9 @@ def train_cells(
     """Train an ensemble for each seed and beta.
 
     What comes out for a seed and a beta does not depend on which others are trained beside it,
-    but for rounding: first parameters, order of the samples and all draws come from the seed.
+    but for rounding: first parameters, order of the samples and draws come from the seed. Train
+    cells apart if layers draw, as dropout does, which cannot do so for each of them; and if some
+    may diverge, which ends the training of all.
 
     Parameters
     ----------
@@ -76,10 +79,16 @@ def train_cells(
         With the history of each group, and its best parameters.
     """
     betas = np.ravel(np.asarray(beta)).tolist()
-    bank = LearnerBank(factory, n_learners, seeds, len(betas), backend).to(device, dtype)
-    _check_batches(bank, batch_size, len(train_parts[0]))
+    if not betas:
+        raise ArgumentError(f"beta={beta!r}; expected one number in [0, 1] or more.")
+    check_whole(1, batch_size=batch_size)
+    bank = LearnerBank(factory, n_learners, seeds, len(betas), backend)
+    bank = bank.to(as_device(device), dtype)
+    _check_parts("train_parts", train_parts, bank)
     rows = _shuffled(as_rows(train_parts, n_workers, bank.has_batch_norm), bank, bootstrap)
+    _check_batches(bank, batch_size, len(rows))
     if validation_parts is not None:
+        _check_parts("validation_parts", validation_parts, bank)
         settings["validation"] = as_rows(validation_parts, n_workers)
     solver = JointTraining(betas, **settings)
     # All seeds take their rows, each in its own order, by one permutation an epoch.
@@ -97,6 +106,14 @@ def train_cells(
     return bank.eval(), solver
 
 
+def _check_parts(name: str, parts: Sequence[Any], bank: LearnerBank) -> None:
+    if len(parts) != len(bank.seeds):
+        raise ArgumentError(
+            f"{name} has {len(parts)} entries, but there are {len(bank.seeds)} seeds; pass one "
+            "each."
+        )
+
+
 def _check_batches(bank: LearnerBank, batch_size: int, n_samples: int) -> None:
     if bank.has_batch_norm and min(batch_size, n_samples) == 1:
         raise ArgumentError(
@@ -111,7 +128,8 @@ def _shuffled(rows: Rows | Stream, bank: LearnerBank, bootstrap: bool) -> Rows |
     if isinstance(rows, Stream):
         if bootstrap:
             raise ArgumentError("bootstrap=True needs data in memory; pass a Dataset.")
-        return rows
+        order = np.random.default_rng([bank.seeds[0], 2]).permutation(len(rows))
+        return Stream(rows.source, rows.n_workers, rows.joins_last, torch.from_numpy(order))
     n, orders, counts = len(rows), [], []
     for seed in bank.seeds:
         rng = np.random.default_rng([seed, 2])

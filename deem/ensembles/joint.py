@@ -40,7 +40,8 @@ class JointTraining(SteppedSolver):
 
     See `deem.math.decomposition.augmented_objective`. The groups of a bank do not act on each
     other as long as the optimizer treats every number on its own, as all by name do. Draws for a
-    group come from a stream of its seed.
+    group come from a stream of its seed, but for those of layers such as dropout, which come from
+    that of the first seed for the whole bank.
 
     Parameters
     ----------
@@ -130,6 +131,7 @@ class JointTraining(SteppedSolver):
 
     def prepare(self, model: Any, data: Dataset, epochs: int, generator: torch.Generator) -> None:
         bank: LearnerBank = model
+        self._check_validation(bank)
         self._bank, self._epoch, self._totals = bank, 0, Totals()
         self.objective = self._objective(bank)
         fused = all(p.is_floating_point() for p in bank.parameters())
@@ -139,20 +141,25 @@ class JointTraining(SteppedSolver):
         self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
         self._check_plateau()
         self.histories = [History({"seed": s, "beta": b}) for s, b in self._cells()]
-        self._draws = [_stream(seed) for seed in bank.seeds]
+        self._draws = [_stream(seed, 1) for seed in bank.seeds]
+        # Apart, so that a bank of many seeds draws for each of them as a bank of one does.
+        self._layer_draws = _stream(bank.seeds[0], 2)
         self.best = None
         if self.validation is not None:
             self.best = BestWeights(bank, MONITORS[self.monitor], self.patience)
 
     def _objective(self, bank: LearnerBank) -> Objective:
         like = next(bank.parameters())
-        betas = checked_beta(self.beta, like).reshape(-1)
+        # In float64, as they are told apart by their values; the objective takes them as it needs.
+        betas = checked_beta(self.beta, like.new_zeros((), dtype=torch.float64)).reshape(-1)
         if len(betas) not in (1, bank.copies):
             raise ArgumentError(
                 f"beta has {len(betas)} values, but the bank has {bank.copies} copies a seed; "
                 "pass one each."
             )
-        weight = None if self.class_weight is None else torch.as_tensor(self.class_weight)
+        weight = self.class_weight
+        if weight is not None:
+            weight = torch.as_tensor(weight, dtype=torch.float64, device=like.device)
         betas = betas.expand(bank.copies).repeat(len(bank.seeds))
         return Objective(betas, self.aggregate, self.loss, self.reduction, weight)
 
@@ -160,6 +167,13 @@ class JointTraining(SteppedSolver):
         """Seed and beta of every group."""
         seeds = [seed for seed in self._bank.seeds for _ in range(self._bank.copies)]
         return list(zip(seeds, self.objective.beta.tolist(), strict=True))
+
+    def _check_validation(self, bank: LearnerBank) -> None:
+        if self.validation is None:
+            return
+        if len(self.validation) == 0:
+            raise ArgumentError("validation has no samples; pass at least one, or None.")
+        bank.check_data(self.validation, "validation")
 
     def _check_plateau(self) -> None:
         if not _is_plateau(self._scheduler):
@@ -188,7 +202,7 @@ class JointTraining(SteppedSolver):
 
     def _noise(self, bank: LearnerBank) -> AbstractContextManager[Any]:
         """Where layers draw from the global generator, seed it for a while."""
-        return _seeded(self._draws[0], bank.device) if bank.is_noisy else nullcontext()
+        return _seeded(self._layer_draws, bank.device) if bank.may_draw else nullcontext()
 
     def _weights(self, batch: Rows, scores: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Weights (groups, batch, n_learners) of learners, and of samples (groups, batch)."""
@@ -227,14 +241,12 @@ class JointTraining(SteppedSolver):
             return [False] * len(self.histories)
         before = (self.best.stopped_at > 0).tolist()
         self.best.see(found[self.monitor], self._bank, self._epoch)
+        # They are stepped along with the others, but shall not go far and perhaps diverge.
+        self.best.put_back_last(self._bank)
         return before
 
     def finished(self, history: History) -> bool:
         return self.best is not None and self.best.all_stopped
-
-    def finish(self, history: History) -> None:
-        if self.best is not None:
-            self.best.put_back_last(self._bank)
 
     def settings(self) -> dict[str, Any]:
         left_out = ("validation", "class_weight", "beta", "augment")
@@ -245,7 +257,7 @@ class JointTraining(SteppedSolver):
             **super().state(),
             "epoch": self._epoch,
             "histories": [history.to_dict() for history in self.histories],
-            "draws": [generator.get_state() for generator in self._draws],
+            "draws": [g.get_state() for g in (*self._draws, self._layer_draws)],
             "best": None if self.best is None else self.best.content(),
         }
 
@@ -253,7 +265,8 @@ class JointTraining(SteppedSolver):
         super().restore(state)
         self._epoch = state["epoch"]
         self.histories = [History.from_dict(content) for content in state["histories"]]
-        for generator, drawn in zip(self._draws, state["draws"], strict=True):
+        generators = [*self._draws, self._layer_draws]
+        for generator, drawn in zip(generators, state["draws"], strict=True):
             generator.set_state(drawn)
         if self.best is not None and state["best"] is not None:
             self.best.restore(state["best"])
@@ -263,9 +276,9 @@ def _is_plateau(scheduler: Any) -> bool:
     return isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
 
-def _stream(seed: int) -> torch.Generator:
+def _stream(seed: int, key: int) -> torch.Generator:
     """Stream of draws of a seed, another one than those of first parameters and of orders."""
-    state = np.random.SeedSequence([seed], spawn_key=(1,)).generate_state(1, np.uint64)
+    state = np.random.SeedSequence([seed], spawn_key=(key,)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -51,12 +52,7 @@ class Rows(Dataset):
         if batch_size is None:
             yield self
             return
-        n = len(self)
-        order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
-        parts = list(order.split(batch_size))
-        if self.joins_last and len(parts) > 1 and len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        for rows in parts:
+        for rows in _parts(len(self), batch_size, self.joins_last, generator):
             yield self.take(rows)
 
 
@@ -70,15 +66,24 @@ class Stream(Dataset):
     n_workers : int
         Processes that read.
     joins_last : bool
-        As in `Rows`; here the single sample is left out of the epoch.
+        As in `Rows`.
+    order : (n_samples,) int, optional
+        Order that is shuffled, so that each seed has its own.
     """
 
     counts = None
     targets = None
     weights = None
 
-    def __init__(self, source: Any, n_workers: int = 0, joins_last: bool = False):
+    def __init__(
+        self,
+        source: Any,
+        n_workers: int = 0,
+        joins_last: bool = False,
+        order: Tensor | None = None,
+    ):
         self.source, self.n_workers, self.joins_last = source, n_workers, joins_last
+        self.order = order
 
     def __len__(self) -> int:
         return len(self.source)
@@ -90,20 +95,35 @@ class Stream(Dataset):
     def batches(
         self, batch_size: int | None = None, generator: torch.Generator | None = None
     ) -> Iterator[Rows]:
-        n, size = len(self), len(self) if batch_size is None else batch_size
-        if generator is not None and hasattr(self.source, "epoch"):
-            # Random crops of files are seeded by sample and epoch.
-            self.source.epoch += 1
+        parts = _parts(len(self), batch_size or len(self), self.joins_last, generator)
+        if generator is not None and self.order is not None:
+            parts = [self.order[rows] for rows in parts]
+        # The loader draws too; from a copy, the orders are those of data in memory.
+        draws = torch.Generator()
+        if generator is not None:
+            draws.set_state(generator.get_state())
+            if hasattr(self.source, "epoch"):
+                # Random crops of files are seeded by sample and epoch; so a resume draws the same.
+                self.source.epoch = int(torch.randint(2**31, (), generator=draws))
         loader = DataLoader(
             self.source,
-            batch_size=size,
-            shuffle=generator is not None,
-            generator=generator or torch.Generator(),
+            batch_sampler=[rows.tolist() for rows in parts],
+            generator=draws,
             num_workers=self.n_workers,
-            drop_last=self.joins_last and generator is not None and n > 1 and n % size == 1,
         )
         for x, y in loader:
             yield Rows(x.unsqueeze(1), y.unsqueeze(1))
+
+
+def _parts(
+    n: int, batch_size: int, joins_last: bool, generator: torch.Generator | None
+) -> list[Tensor]:
+    """Rows of each batch."""
+    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+    parts = list(order.split(batch_size))
+    if joins_last and len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
 def as_rows(
@@ -114,10 +134,17 @@ def as_rows(
     Raises
     ------
     ArgumentError
-        If a part has no targets, or torch data sets are given for several seeds.
+        If a part has no targets, or weights, or is no data set, or torch data sets are given for
+        several seeds.
     ShapeError
         If the parts have unlike shapes.
     """
+    for part in parts:
+        if isinstance(part, (Tensor, np.ndarray, list, tuple)) or not hasattr(part, "__len__"):
+            raise ArgumentError(
+                f"data is a {type(part).__name__}; expected a Dataset(data, targets), or a torch "
+                "data set of pairs with a length."
+            )
     if all(isinstance(part, Dataset) for part in parts):
         return _stacked(parts, joins_last)  # type: ignore[arg-type]
     if len(parts) > 1:
@@ -132,6 +159,11 @@ def _stacked(parts: Sequence[Dataset], joins_last: bool) -> Rows:
     for part in parts:
         if part.targets is None:
             raise ArgumentError("data has no targets; pass Dataset(data, targets).")
+        if part.weights is not None:
+            raise ArgumentError(
+                "data has weights, which ensembles do not use; pass Dataset(data, targets), and "
+                "class_weight to weigh classes."
+            )
         data.append(part.data)
         targets.append(part.targets)
     for name, found in (("data", data), ("targets", targets)):
