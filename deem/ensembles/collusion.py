@@ -174,7 +174,7 @@ def diagnose(
     >>> f = np.array([0.0, 1.0, 5.0])
     >>> report = diagnose(np.stack([f + 2, f - 2], 1)[..., None], loss="mse")
     >>> print(report.summary()[1])
-    Constant offsets explain 100% of the diversity.
+    Constant offsets explain 100 % of the diversity.
     """
     found = as_scores(scores, loss)
     check_choice("how", how, ("score",) if loss == "mse" else ("score", "prob"))
@@ -236,24 +236,22 @@ def _on_losses(report: CollusionReport) -> list[str]:
             f"{report.individual_loss:.3g}."
         )
     if report.accuracy is not None and report.individual_accuracy_each is not None:
-        lowest, highest = (
-            min(report.individual_accuracy_each),
-            max(report.individual_accuracy_each),
-        )
+        each = report.individual_accuracy_each
+        shares = report.accuracy, report.individual_accuracy, min(each), max(each)
+        joint, mean, lowest, highest = (_percent(share, 1) for share in shares)
         lines.append(
-            f"The ensemble is right on {report.accuracy:.1%} of the samples, its learners on "
-            f"{report.individual_accuracy:.1%} ({lowest:.1%} to {highest:.1%}), any of them on "
-            f"{report.oracle_accuracy:.1%}."
+            f"The ensemble is right on {joint} of the samples, its learners on {mean} ({lowest} "
+            f"to {highest}), any of them on {_percent(report.oracle_accuracy, 1)}."
         )
     return lines
 
 
 def _on_offsets(report: CollusionReport) -> list[str]:
     drop = report.debiased_drop
-    spread = f"{report.collusion_index:.0%} of the spread between learners"
+    spread = f"{_percent(report.collusion_index)} of the spread between learners"
     if drop is None:
         return [f"Constant offsets are {spread}."]
-    share = f"{drop:.0%}" if drop >= 0.005 else "none"
+    share = _percent(drop) if drop >= 0.005 else "none"
     line = f"Constant offsets explain {share} of the diversity"
     line += f" and {spread}." if report.loss == "ce" else "."
     # Of learners that differ at random, offsets explain one over the number of samples.
@@ -263,25 +261,30 @@ def _on_offsets(report: CollusionReport) -> list[str]:
 
 
 def _on_learners(report: CollusionReport) -> list[str]:
+    if report.n_learners == 1:
+        return []
     lines = []
     if report.disagreement is not None:
-        lines.append(f"Two learners disagree on {report.disagreement:.1%} of the samples.")
-    if report.error_correlation is not None and report.n_learners > 1:
+        lines.append(
+            f"Two learners disagree on {_percent(report.disagreement, 1)} of the samples."
+        )
+    if report.error_correlation is not None:
         lines.append(f"Errors of two learners correlate by {report.error_correlation:.2f}.")
     if report.effective_learners is not None:
         lines.append(
-            f"A sample is the work of {report.effective_learners:.1f} of "
-            f"{_count(report.n_learners, 'learner')}."
+            f"A sample is the work of {report.effective_learners:.1f} of {report.n_learners} "
+            "learners."
         )
     for point in report.drop_curve or ():
-        line = (
-            f"With {point.n_kept} of {_count(report.n_learners, 'learner')} the loss changes by "
-        )
-        line += f"{point.loss_increase:+.3g}"
+        line = f"With {point.n_kept} of them the loss changes by {point.loss_increase:+.3g}"
         if point.accuracy_change is not None:
             line += f" and the accuracy by {100 * point.accuracy_change:+.1f} points"
         lines.append(line + ".")
     return lines
+
+
+def _percent(fraction: float | None, digits: int = 0) -> str:
+    return f"{100 * (fraction or 0):.{digits}f} %"
 
 
 def _count(number: int, noun: str) -> str:
