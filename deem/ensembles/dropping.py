@@ -100,6 +100,8 @@ def drop_curve(
     """
     found = as_scores(scores, loss)
     _check_arguments(fractions, n_draws, exact)
+    if y is None:
+        raise ArgumentError("y=None; the loss of fewer learners needs the truth, pass y.")
     n_learners, by_formula = found.shape[1], loss == "mse" and exact is not False
     diversity = float(split_loss(found, y, how, loss).diversity)
     whole = _measured(found, y, how, loss)

@@ -360,6 +360,8 @@ def test_wrong_arguments_are_named(change, error, text):
 def test_missing_labels_and_too_many_subsets_are_named():
     with pytest.raises(ArgumentError, match="y=None, but with how='prob' diversity depends"):
         debiased_diversity_drop(NOISE, how="prob")
+    with pytest.raises(ArgumentError, match="y=None; the loss of fewer learners needs the truth"):
+        drop_curve(NOISE, None, loss="mse")
     with pytest.raises(ArgumentError, match="15 of 30 learners make 155117520 subsets"):
         drop_curve(NOISE.repeat(1, 5, 1), Y, (0.5,), exact=True)
     with pytest.raises(ArgumentError, match="exact='yes'; expected True, False or None"):
