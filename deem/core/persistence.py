@@ -168,7 +168,10 @@ def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
         packed = {k: _pack(v, tensors, f"{where}.{k}") for k, v in value.items()}
         # JSON has string keys only; optimizers number their parameters.
         plain = all(isinstance(k, str) and not k.startswith("__") for k in packed)
-        return packed if plain else {_ITEMS: list(packed.items())}
+        if plain:
+            return packed
+        keys = [k.item() if isinstance(k, np.generic) else k for k in packed]
+        return {_ITEMS: list(zip(keys, packed.values(), strict=True))}
     if isinstance(value, (list, tuple)):
         items = [_pack(x, tensors, f"{where}.{i}") for i, x in enumerate(value)]
         return {_TUPLE: items} if isinstance(value, tuple) else items

@@ -286,8 +286,8 @@ def _checked_factories(factory: Any, n_learners: int) -> list[Callable[[], nn.Mo
     found = list(factory) if is_list else [factory] * n_learners
     if len(found) != n_learners:
         raise ArgumentError(
-            f"factory has {len(found)} entries, but n_learners={n_learners}; pass one a learner, "
-            "or one for all."
+            f"factory (of an estimator: learner) has {len(found)} entries, but n_learners="
+            f"{n_learners}; pass one a learner, or one for all."
         )
     for entry in found:
         if isinstance(entry, nn.Module) or not callable(entry):

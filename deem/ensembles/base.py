@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +27,20 @@ from deem.core.training import ProgressBar
 from deem.ensembles.bank import LearnerBank
 from deem.ensembles.cells import train_cells
 from deem.ensembles.learners import LEARNERS, make_learner
+from deem.math.decomposition import checked_beta
 from deem.math.random import as_generator
-from deem.utils.exception import ArgumentError, ModelFileError, ShapeError, check_whole
+from deem.utils.exception import (
+    ArgumentError,
+    ModelFileError,
+    ShapeError,
+    check_number,
+    check_whole,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["DeepEnsemble", "learner_factory"]
+__all__ = ["DeepEnsemble", "learner_factory", "unchanged_by_errors"]
 
 _FLOATS = (np.float32, np.float64)
 _ROWS = 4096
@@ -87,6 +96,8 @@ class DeepEnsemble(BaseEstimator, ABC):
 
     def _fit(self, X: NDArray[Any], y: NDArray[Any], eval_set: Any) -> Self:
         """Train on checked arrays; attributes are set once all has gone well."""
+        check_number(beta=self.beta)
+        checked_beta(self.beta, torch.zeros((), dtype=torch.float64))
         learned = self._learned(y)
         targets = self._coded(y, learned, "y")
         seed = self._drawn_seed()
@@ -155,16 +166,17 @@ class DeepEnsemble(BaseEstimator, ABC):
                 f"eval_set is a {type(eval_set).__name__}; expected a pair (X, y) of held-out "
                 "samples."
             )
-        X = _as_samples(self, eval_set[0])
+        X, y = _as_samples(self, eval_set[0]), np.asarray(eval_set[1])
         if X.shape[1:] != shape:
             raise ShapeError(
                 f"eval_set has samples of shape {X.shape[1:]}, but X has {tuple(shape)}; pass "
                 "samples of one shape."
             )
-        targets = self._coded(np.asarray(eval_set[1]), learned, "eval_set")
-        if len(targets) != len(X):
-            raise ShapeError(f"eval_set has {len(X)} samples, but {len(targets)} targets.")
-        return _dataset(X, targets)
+        if y.shape[:1] != X.shape[:1]:
+            raise ShapeError(
+                f"eval_set has {len(X)} samples, but targets of shape {y.shape}; pass one each."
+            )
+        return _dataset(X, self._coded(y, learned, "eval_set"))
 
     def _scores(self, X: Any) -> Tensor:
         """Scores (n_samples, n_learners, n_outputs) in float64."""
@@ -179,7 +191,8 @@ class DeepEnsemble(BaseEstimator, ABC):
         if bank.backend == "bmm":
             # In float64 a row has the same digits whatever rows stand beside it.
             bank = copy.deepcopy(bank).double()
-        parts = torch.as_tensor(X).to(bank.dtype).split(_ROWS)
+        # Frames give arrays that are read-only, of which torch warns.
+        parts = torch.as_tensor(np.require(X, requirements="W")).to(bank.dtype).split(_ROWS)
         with torch.no_grad(), evaluating(bank):
             return torch.cat([bank(part.to(bank.device)).double().cpu() for part in parts])
 
@@ -211,6 +224,8 @@ class DeepEnsemble(BaseEstimator, ABC):
         del fitted["bank_"]
         fitted["history_"] = self.history_.to_dict()
         params = {**self.get_params(deep=False), "random_state": self.seed_}
+        if isinstance(self.device, torch.device):
+            params["device"] = str(self.device)
         state = {k: v.cpu() for k, v in self.bank_.state_dict().items()}
         content = {"params": params, "fitted": fitted, "state": state}
         write_file(path, type(self).__name__, content)
@@ -245,7 +260,9 @@ class DeepEnsemble(BaseEstimator, ABC):
             found.learner, found.input_shape_, n_outputs, found.learner_params
         )
         bank = LearnerBank(factory, found.n_learners, [found.seed_], backend=found.backend)
-        bank.load_state_dict(content["state"])
+        # The default of torch may have been another one.
+        floating = [x.dtype for x in content["state"].values() if x.is_floating_point()]
+        bank.to(floating[0]).load_state_dict(content["state"])
         found.bank_ = bank.eval()
         bank.history = found.history_
         return found
@@ -253,6 +270,10 @@ class DeepEnsemble(BaseEstimator, ABC):
 
 def learner_factory(learner: Any, shape: Any, n_outputs: int, params: Any) -> Any:
     """Factories as a bank takes them, of a name, a callable, or a sequence of one a learner."""
+    if not (params is None or isinstance(params, Mapping)):
+        raise ArgumentError(
+            f"learner_params={params!r}; expected a dict such as {{'hidden': (64, 64)}}, or None."
+        )
     if isinstance(learner, (list, tuple)):
         return [partial(make_learner, entry, tuple(shape), n_outputs, params) for entry in learner]
     if not (isinstance(learner, str) or callable(learner)):
@@ -263,12 +284,31 @@ def learner_factory(learner: Any, shape: Any, n_outputs: int, params: Any) -> An
     return partial(make_learner, learner, tuple(shape), n_outputs, params)
 
 
+@contextmanager
+def unchanged_by_errors(estimator: BaseEstimator) -> Iterator[None]:
+    """Leave an estimator as it was if something fails, also what scikit-learn sets."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
 def _as_samples(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
     return validate_data(estimator, X, dtype=_FLOATS, allow_nd=True, reset=False)
 
 
 def _dataset(X: NDArray[Any], targets: NDArray[Any]) -> Dataset:
-    return Dataset(np.array(X, dtype=np.float32), np.array(targets))
+    with np.errstate(over="ignore"):
+        data = np.array(X, dtype=np.float32)
+    if not np.isfinite(data).all():
+        raise ArgumentError(
+            f"X holds numbers up to {np.abs(X).max():.3g}, more than float32 takes; scale X, for "
+            "example by sklearn.preprocessing.StandardScaler."
+        )
+    return Dataset(data, np.array(targets))
 
 
 def _held_out_rows(
@@ -276,6 +316,7 @@ def _held_out_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to learn from and rows held out, with equal shares of the classes where they allow."""
     n = len(targets)
+    check_number(validation_fraction=fraction)
     if not 0 < fraction < 1:
         raise ArgumentError(
             f"validation_fraction={fraction}; expected a share between 0 and 1, both excluded."

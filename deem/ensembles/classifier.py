@@ -12,9 +12,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from deem.ensembles.base import _FLOATS, DeepEnsemble
+from deem.ensembles.base import _FLOATS, DeepEnsemble, unchanged_by_errors
 from deem.math.decomposition import aggregate
-from deem.utils.exception import ArgumentError, LabelError, check_choice
+from deem.utils.exception import ArgumentError, LabelError, ShapeError, check_choice
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -183,9 +183,10 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         -------
         self
         """
-        X, y = validate_data(self, X, y, dtype=_FLOATS, allow_nd=True)
-        check_classification_targets(y)
-        return self._fit(X, y, eval_set)
+        with unchanged_by_errors(self):
+            X, y = validate_data(self, X, y, dtype=_FLOATS, allow_nd=True)
+            check_classification_targets(y)
+            return self._fit(X, y, eval_set)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-probabilities (n_samples, n_classes); for two classes their difference (n_samples,).
@@ -245,12 +246,16 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         classes = np.unique(y)
         if len(classes) < 2:
             raise LabelError(
-                f"y has one class, {classes[0]!r}; a classifier needs at least two classes."
+                f"y has one class, {classes.tolist()[0]!r}; a classifier needs at least two."
             )
         return {"classes_": classes}
 
-    def _coded(self, y: Any, learned: dict[str, Any], name: str) -> NDArray[np.int64]:
+    def _coded(self, y: NDArray[Any], learned: dict[str, Any], name: str) -> NDArray[np.int64]:
         classes = learned["classes_"]
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.ndim != 1:
+            raise ShapeError(f"{name} has labels of shape {y.shape}; expected (n_samples,).")
         unknown = sorted(set(np.unique(y).tolist()) - set(classes.tolist()), key=str)
         if unknown:
             raise LabelError(
@@ -276,7 +281,13 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
                 f"class_weight={self.class_weight!r}; expected None, 'balanced' or a dict of "
                 "label to weight."
             )
-        weights = compute_class_weight(self.class_weight, classes=classes, y=classes[targets])
+        try:
+            weights = compute_class_weight(self.class_weight, classes=classes, y=classes[targets])
+        except ValueError as error:
+            raise ArgumentError(
+                f"class_weight={self.class_weight!r} does not fit the classes "
+                f"{classes.tolist()[:10]} ({error}); pass a number for each."
+            ) from error
         if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
             raise ArgumentError(
                 f"class_weight={self.class_weight!r}; weights are at least 0, and one is above."

@@ -11,8 +11,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from deem.ensembles.base import _FLOATS, DeepEnsemble
-from deem.utils.exception import ShapeError
+from deem.ensembles.base import _FLOATS, DeepEnsemble, unchanged_by_errors
+from deem.utils.exception import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -114,10 +114,11 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
         -------
         self
         """
-        X, y = validate_data(
-            self, X, y, dtype=_FLOATS, allow_nd=True, multi_output=True, y_numeric=True
-        )
-        return self._fit(X, y, eval_set)
+        with unchanged_by_errors(self):
+            X, y = validate_data(
+                self, X, y, dtype=_FLOATS, allow_nd=True, multi_output=True, y_numeric=True
+            )
+            return self._fit(X, y, eval_set)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -160,7 +161,13 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
 
     def _learned(self, y: NDArray[Any]) -> dict[str, Any]:
         matrix = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        scale = matrix.std(0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = matrix.std(0)
+        if not np.isfinite(scale).all():
+            raise ArgumentError(
+                f"y holds numbers up to {np.abs(matrix).max():.3g}, whose squares are beyond "
+                "float64; scale y."
+            )
         return {
             "y_location_": matrix.mean(0),
             "y_scale_": np.where(scale > 0, scale, 1.0),
@@ -175,6 +182,8 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
                 f"{name} has {matrix.shape[1]} values a sample, but y has "
                 f"{len(learned['y_location_'])}; pass as many."
             )
+        if not np.isfinite(matrix).all():
+            raise ArgumentError(f"{name} holds NaN or infinite values; leave these samples out.")
         return ((matrix - learned["y_location_"]) / learned["y_scale_"]).astype(np.float32)
 
     def _settings(self, learned: dict[str, Any], targets: NDArray[Any]) -> dict[str, Any]:
