@@ -40,6 +40,9 @@ _DIAGNOSED = (
     "oracle_accuracy",
 )
 
+_DROPPED = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
+"""Shares of the learners that are dropped at random, and what they are called."""
+
 
 class BetaSweep:
     """Train the same ensemble at several degrees of joint training.
@@ -281,12 +284,13 @@ class _Trainer:
 
     def _diagnosed(self, scores: Tensor, y: Tensor) -> dict[str, float]:
         """What the diagnosis of the test scores (n, n_learners, n_outputs) adds."""
-        report = diagnose(scores.double(), y, how=self.how, loss=self.loss, fractions=(0.5,))
-        content = report.to_dict()
-        found = {name: content[name] for name in _DIAGNOSED}
-        for drop in content["drop_curve"]:
-            found["drop_half_loss"] = drop["loss_increase"]
-            found["drop_half_accuracy"] = drop["accuracy_change"]
+        report = diagnose(
+            scores.double(), y, how=self.how, loss=self.loss, fractions=tuple(_DROPPED)
+        )
+        found = {name: getattr(report, name) for name in _DIAGNOSED}
+        for name, point in zip(_DROPPED.values(), report.drop_curve, strict=True):
+            found[f"drop_{name}_loss"] = point.loss_increase
+            found[f"drop_{name}_accuracy"] = point.accuracy_change
         return {name: float(x) for name, x in found.items() if x is not None}
 
 
