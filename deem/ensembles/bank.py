@@ -102,6 +102,7 @@ class LearnerBank(Module):
         states = [[dict(_tensors(network)) for network in row] for row in networks]
         # A dot is not allowed in a name, and without the first slash it may be one of ours.
         self._names = {name: "/" + name.replace(".", "/") for name in states[0][0]}
+        self._places = _places(networks[0][0])
         trained = {name for name, _ in networks[0][0].named_parameters()}
         frozen = {n for n, p in networks[0][0].named_parameters() if not p.requires_grad}
         for name, own in self._names.items():
@@ -187,7 +188,7 @@ class LearnerBank(Module):
 
     def _mapped(self, x: Tensor) -> Tensor:
         def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
-            return _checked_output(functional_call(self._template[0], state, (x,)))
+            return self._call(state, x)
 
         # Views, so that running statistics are changed in place.
         n_seeds = len(self.seeds)
@@ -215,8 +216,13 @@ class LearnerBank(Module):
     def _one(self, group: int, m: int, x: Tensor) -> Tensor:
         if not self.is_stacked:
             return _checked_output(self.networks[m](x))
-        state = {name: value[group, m] for name, value in self._state().items()}
-        return _checked_output(functional_call(self._template[0], state, (x,)))
+        return self._call({name: value[group, m] for name, value in self._state().items()}, x)
+
+    def _call(self, state: dict[str, Tensor], x: Tensor) -> Tensor:
+        # Torch, asked to tie weights, leaves its own in layers that stand at several places.
+        placed = {place: state[name] for place, name in self._places.items()}
+        found = functional_call(self._template[0], placed, (x,), tie_weights=False)
+        return _checked_output(found)
 
     @staticmethod
     def _check_scores(scores: list[Tensor], x: Tensor) -> None:
@@ -333,6 +339,17 @@ def _built(factory: Callable[[], nn.Module], seed: int, m: int) -> nn.Module:
 def _tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from network.named_parameters()
     yield from network.named_buffers()
+
+
+def _places(network: nn.Module) -> dict[str, str]:
+    """Every place where a layer holds a tensor, and the name of the tensor, for tied weights."""
+    names = {id(value): name for name, value in _tensors(network)}
+    found = {}
+    for prefix, layer in network.named_modules():
+        options = {"prefix": prefix, "recurse": False, "remove_duplicate": False}
+        for place, value in (*layer.named_parameters(**options), *layer.named_buffers(**options)):
+            found[place] = names[id(value)]
+    return found
 
 
 def _are_alike(networks: list[nn.Module]) -> bool:
