@@ -288,7 +288,7 @@ class _Trainer:
             scores.double(), y, how=self.how, loss=self.loss, fractions=tuple(_DROPPED)
         )
         found = {name: getattr(report, name) for name in _DIAGNOSED}
-        for name, point in zip(_DROPPED.values(), report.drop_curve, strict=True):
+        for name, point in zip(_DROPPED.values(), report.drop_curve or (), strict=True):
             found[f"drop_{name}_loss"] = point.loss_increase
             found[f"drop_{name}_accuracy"] = point.accuracy_change
         return {name: float(x) for name, x in found.items() if x is not None}
