@@ -32,12 +32,8 @@ from deem.utils.exception import ArgumentError, NonFiniteError, check_whole
 __all__ = ["BetaSweep"]
 
 _DIAGNOSED = (
-    "debiased_drop",
-    "collusion_index",
-    "error_correlation",
-    "disagreement",
-    "effective_learners",
-    "oracle_accuracy",
+    *("debiased_drop", "collusion_index", "error_correlation"),
+    *("disagreement", "effective_learners", "oracle_accuracy"),
 )
 
 _DROPPED = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
@@ -64,6 +60,8 @@ class BetaSweep:
         Processes that train seeds side by side; see joblib.
     augment : callable, optional
         Changes samples in training, as `JointTraining` has it.
+    n_workers : int
+        Processes that read torch data sets.
 
     Examples
     --------
@@ -82,8 +80,10 @@ class BetaSweep:
         seeds: int | Sequence[int] = 5,
         n_jobs: int | None = None,
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        n_workers: int = 0,
     ):
-        self.estimator, self.n_jobs, self.augment = estimator, n_jobs, augment
+        self.estimator, self.n_jobs = estimator, n_jobs
+        self.training = {"augment": augment, "n_workers": n_workers}
         self.betas = sorted({float(beta) for beta in betas})
         self.seeds = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
         if not self.betas or not self.seeds:
@@ -170,7 +170,7 @@ class BetaSweep:
         digest = _digest(splits)
         done = {} if place is None else _done(place, seed, self.betas, digest)
         trainer = _Trainer(self._estimator(splits), splits, seed, digest)
-        trainer.settings["augment"] = self.augment
+        trainer.settings |= self.training
         left = [beta for beta in self.betas if beta not in done]
         for betas in trainer.together(left):
             for cell in trainer.cells(betas, place, every, callbacks):
@@ -255,7 +255,7 @@ class _Trainer:
                 part = getattr(self.splits, split)
                 if part is None:
                     continue
-                found, y = scores_of(bank, as_rows([part]))
+                found, y = scores_of(bank, as_rows([part], self.settings["n_workers"]))
                 measured = solver.objective.measured(
                     found, y, solver.objective.decompose(found, y)
                 )

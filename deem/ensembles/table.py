@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from deem.core.splits import Splits
+from deem.core.training import Callback
 from deem.ensembles.base import DeepEnsemble
 from deem.ensembles.classifier import DeepEnsembleClassifier
 from deem.ensembles.results import SweepResult, summary, write_rows
@@ -62,6 +63,8 @@ def independent_vs_joint(
     top_k: int | None = None,
     selection: str = "last",
     folder: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
 ) -> ArchitectureTable:
     """Train every architecture independently and jointly and compare.
 
@@ -85,6 +88,10 @@ def independent_vs_joint(
     folder : str or Path, optional
         Of the sweeps, each in a folder of the name of its architecture, and of the table; an
         interrupted call goes on where it was.
+    callbacks : sequence of Callback
+        Of every training.
+    **settings
+        Further ones of `BetaSweep`.
 
     Returns
     -------
@@ -103,7 +110,8 @@ def independent_vs_joint(
     sweeps, rows = {}, []
     for name, found in estimators.items():
         place = None if folder is None else Path(folder) / name
-        sweeps[name] = BetaSweep(found, betas=(0.0, 1.0), seeds=seeds).run(splits, place)
+        sweep = BetaSweep(found, betas=(0.0, 1.0), seeds=seeds, **settings)
+        sweeps[name] = sweep.run(splits, place, callbacks=callbacks)
         rows.append(_row(name, sweeps[name], selection, top_k))
     table = ArchitectureTable(rows, sweeps)
     if folder is not None:
