@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deem.utils.exception import ArgumentError, ModelFileError
 
-__all__ = ["FORMAT_VERSION", "read_file", "write_file"]
+__all__ = ["FORMAT_VERSION", "read_file", "write_bytes", "write_file"]
 
 FORMAT_VERSION = 1
 """Version written to files; files of later versions are refused."""
@@ -57,7 +57,7 @@ def write_file(path: str | Path, kind: str, content: dict[str, Any]) -> None:
     }
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
     metadata = {"deem": text, "sha256": _checksum(text, tensors)}
-    _replace(Path(path), save(tensors, metadata))
+    write_bytes(path, save(tensors, metadata))
 
 
 def read_file(path: str | Path, kind: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -124,7 +124,22 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write bytes to a file in one step, in place of those that are there.
+
+    Parameters
+    ----------
+    path : str or Path
+        A temporary file beside it is renamed onto it, so it is never half written.
+    data : bytes
+        What to write.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or cannot be written to, or `path` is a folder.
+    """
+    path = Path(path)
     _check_target(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

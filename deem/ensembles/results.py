@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deem.core.history import History
-from deem.core.persistence import read_file, write_file
-from deem.utils.exception import ArgumentError, check_choice
+from deem.core.persistence import read_file, write_bytes, write_file
+from deem.utils.exception import ArgumentError, ModelFileError, check_choice
 
-__all__ = ["Cell", "SweepResult", "cell_path", "load_cells", "pivoted", "summary", "write_rows"]
+__all__ = [
+    "Cell",
+    "SweepResult",
+    "cell_path",
+    "load_cells",
+    "pivoted",
+    "read_settings",
+    "summary",
+    "write_rows",
+]
 
 _KIND = "SweepCell"
 _COLUMNS = ("seed", "beta", "split", "selection", "epoch", "metric", "value")
@@ -66,9 +76,21 @@ class Cell:
 
     @classmethod
     def load(cls, path: Path) -> Cell:
-        """Read what `save` wrote."""
-        content = read_file(path, _KIND)[1]
-        return cls(**{**content, "history": History.from_dict(content["history"])})
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged or foreign.
+        """
+        try:
+            content = read_file(path, _KIND)[1]
+            return cls(**{**content, "history": History.from_dict(content["history"])})
+        except (ModelFileError, LookupError, TypeError) as error:
+            raise ModelFileError(
+                f"'{path}' holds no cell of a sweep ({error}); restore it from a copy, or delete "
+                "it and run the sweep again."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +176,7 @@ class SweepResult:
         Returns
         -------
         list of dict
-            With metric, beta, mean, std, sem and n_seeds. The last two of one seed are NaN.
+            With metric, beta, mean, std, sem and n_seeds; std and sem of one seed are NaN.
         """
         found = []
         for metric in self.metrics(split, selection) if metrics is None else metrics:
@@ -220,7 +242,6 @@ class SweepResult:
 
     def write_tables(self, folder: Path) -> None:
         """Write ``rows.csv`` and ``sweep.json``, in place of those that are there."""
-        write_rows(folder / "rows.csv", self.rows, _COLUMNS)
         histories = [
             {
                 "seed": cell.seed,
@@ -231,7 +252,9 @@ class SweepResult:
         ]
         content = {"settings": self.settings, "cells": histories}
         text = json.dumps(content, indent=1, allow_nan=False)
-        (folder / "sweep.json").write_text(text, encoding="utf-8")
+        # First what a folder of a sweep is known by.
+        write_bytes(folder / "sweep.json", text.encode())
+        write_rows(folder / "rows.csv", self.rows, _COLUMNS)
 
     @classmethod
     def load(cls, folder: str | Path) -> SweepResult:
@@ -244,16 +267,35 @@ class SweepResult:
         """
         folder = Path(folder)
         cells = list(load_cells(folder))
-        path = folder / "sweep.json"
-        if not cells or not path.is_file():
+        settings = read_settings(folder)
+        if not cells or settings is None:
             raise ArgumentError(f"folder='{folder}' holds no sweep; pass one that a sweep wrote.")
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
         return cls(sorted(cells, key=lambda c: (c.seed, c.beta)), settings)
 
 
 def cell_path(folder: Path, seed: int, beta: float) -> Path:
     """File of a cell in a folder of results."""
     return folder / f"seed={seed},beta={beta!r}.cell"
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """Settings of the sweep that a folder holds, None without one.
+
+    Raises
+    ------
+    ModelFileError
+        If they cannot be read.
+    """
+    path = folder / "sweep.json"
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"'{path}' holds no settings of a sweep ({error}); restore it from a copy, or choose "
+            "another folder."
+        ) from error
 
 
 def load_cells(folder: Path) -> Iterator[Cell]:
@@ -264,10 +306,11 @@ def load_cells(folder: Path) -> Iterator[Cell]:
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
     """Write rows as CSV; numbers with all their digits."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
 
 
 def pivoted(rows: Sequence[dict[str, Any]], value: str, **where: Any) -> NDArray[np.float64]:
