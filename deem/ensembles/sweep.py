@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
-from deem.core.dataset import Dataset
-from deem.core.optimizers import make_scheduler
+from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.splits import Splits
 from deem.core.training import Callback, Checkpoint
-from deem.ensembles.bank import LearnerBank
+from deem.ensembles._described import digest_of_data, digest_of_networks, plain
+from deem.ensembles._sweep_folder import check_data, done_cells, opened
+from deem.ensembles.bank import LearnerBank, as_inputs
 from deem.ensembles.base import DeepEnsemble, learner_factory
 from deem.ensembles.cells import train_cells
 from deem.ensembles.classifier import DeepEnsembleClassifier
@@ -25,9 +27,9 @@ from deem.ensembles.collusion import diagnose
 from deem.ensembles.joint import JointTraining
 from deem.ensembles.measures import scores_of
 from deem.ensembles.regressor import DeepEnsembleRegressor
-from deem.ensembles.results import Cell, SweepResult, cell_path, load_cells
+from deem.ensembles.results import Cell, SweepResult, load_cells
 from deem.ensembles.rows import as_rows
-from deem.utils.exception import ArgumentError, NonFiniteError, check_whole
+from deem.utils.exception import ArgumentError, ModelFileError, NonFiniteError, check_whole
 
 __all__ = ["BetaSweep"]
 
@@ -82,16 +84,13 @@ class BetaSweep:
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
         n_workers: int = 0,
     ):
+        if not (estimator is None or isinstance(estimator, DeepEnsemble)):
+            raise ArgumentError(
+                f"estimator={estimator!r}; pass a DeepEnsembleClassifier or -Regressor, or None."
+            )
         self.estimator, self.n_jobs = estimator, n_jobs
         self.training = {"augment": augment, "n_workers": n_workers}
-        self.betas = sorted({float(beta) for beta in betas})
-        self.seeds = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
-        if not self.betas or not self.seeds:
-            raise ArgumentError("betas and seeds must hold at least one value each.")
-        if not all(0 <= beta <= 1 for beta in self.betas):
-            raise ArgumentError(f"betas={self.betas}; expected numbers in [0, 1].")
-        for seed in self.seeds:
-            check_whole(0, seed=seed)
+        self.betas, self.seeds = _checked_betas(betas), _checked_seeds(seeds)
 
     def run(
         self,
@@ -130,9 +129,13 @@ class BetaSweep:
         """
         from joblib import Parallel, delayed
 
-        of_seed = splits if callable(splits) else lambda _: splits
+        check_whole(1, checkpoint_every=checkpoint_every)
+        of_seed = partial(_checked_splits, splits)
         settings = self._settings(of_seed(self.seeds[0]))
-        place = None if folder is None else _opened(Path(folder), settings)
+        place = None
+        if folder is not None:
+            place = opened(Path(folder), settings)
+            check_data(place, self.seeds, of_seed)
         found = Parallel(n_jobs=self.n_jobs)(
             delayed(self._of_seed)(seed, of_seed, place, checkpoint_every, callbacks)
             for seed in self.seeds
@@ -144,14 +147,18 @@ class BetaSweep:
         return result
 
     def _settings(self, splits: Splits) -> dict[str, Any]:
-        estimator = self._estimator(splits)
-        left_out = ("beta", "random_state", "verbose", "device", "n_jobs", "backend")
-        params = {
-            name: _plain(value)
-            for name, value in estimator.get_params(deep=False).items()
-            if name not in left_out
+        trainer = _Trainer(self._estimator(splits), splits, self.seeds[0])
+        left_out = ("beta", "random_state", "verbose", "device", "backend")
+        params = trainer.estimator.get_params(deep=False).items()
+        factories = [trainer.factory] if callable(trainer.factory) else trainer.factory
+        return {
+            "estimator": type(trainer.estimator).__name__,
+            "data": splits.name,
+            "params": {name: plain(value) for name, value in params if name not in left_out},
+            # A name may stand for another network than it did.
+            "network": digest_of_networks(factories),
+            "augment": plain(self.training["augment"]),
         }
-        return {"estimator": type(estimator).__name__, "data": splits.name, "params": params}
 
     def _estimator(self, splits: Splits) -> DeepEnsemble:
         if self.estimator is not None:
@@ -167,10 +174,9 @@ class BetaSweep:
         callbacks: Sequence[Callback],
     ) -> list[Cell]:
         splits = of_seed(seed)
-        digest = _digest(splits)
-        done = {} if place is None else _done(place, seed, self.betas, digest)
-        trainer = _Trainer(self._estimator(splits), splits, seed, digest)
+        trainer = _Trainer(self._estimator(splits), splits, seed)
         trainer.settings |= self.training
+        done = {} if place is None else done_cells(place, seed, self.betas, trainer.digest)
         left = [beta for beta in self.betas if beta not in done]
         for betas in trainer.together(left):
             for cell in trainer.cells(betas, place, every, callbacks):
@@ -181,8 +187,9 @@ class BetaSweep:
 class _Trainer:
     """Cells of one seed."""
 
-    def __init__(self, estimator: DeepEnsemble, splits: Splits, seed: int, digest: str):
-        self.estimator, self.splits, self.seed, self.digest = estimator, splits, seed, digest
+    def __init__(self, estimator: DeepEnsemble, splits: Splits, seed: int):
+        self.estimator, self.splits, self.seed = estimator, splits, seed
+        self.digest = digest_of_data(splits)
         self.loss = "mse" if isinstance(estimator, DeepEnsembleRegressor) else "ce"
         self.how = getattr(estimator, "aggregate", "score")
         learned, targets = _learned(splits, self.loss)
@@ -206,21 +213,34 @@ class _Trainer:
 
     def _acts_on_others(self) -> bool:
         """Whether groups of a bank are not independent of each other."""
-        if not isinstance(self.estimator.optimizer, str):
+        chosen = self.estimator
+        if not isinstance(chosen.optimizer, str):
             return True
-        if callable(self.estimator.scheduler):
-            step = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-            made = make_scheduler(self.estimator.scheduler, step, 1)
-            if isinstance(made, torch.optim.lr_scheduler.ReduceLROnPlateau):
-                return True
+        rates = chosen.learning_rate, chosen.momentum, chosen.weight_decay
+        made = make_optimizer(chosen.optimizer, [torch.zeros(1, requires_grad=True)], *rates)
+        schedule = make_scheduler(chosen.scheduler, made, max(chosen.epochs, 1))
+        if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            return True
         assert callable(self.factory)  # noqa: S101
-        return LearnerBank(self.factory, 1).is_noisy
+        bank = LearnerBank(self.factory, 1)
+        return bank.is_noisy or (bank.may_draw and self._draws(bank))
+
+    def _draws(self, bank: LearnerBank) -> bool:
+        """Whether networks draw in training, be it where no layer shows it."""
+        first = as_rows([self.splits.train.take(torch.zeros(2, dtype=torch.int64))])  # type: ignore[union-attr]
+        bank.check_data(first)
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            before = torch.get_rng_state()
+            bank.train().forward_each(as_inputs(first.data, bank))  # type: ignore[arg-type]
+            return not torch.equal(before, torch.get_rng_state())
 
     def cells(
         self, betas: list[float], place: Path | None, every: int, callbacks: Sequence[Callback]
     ) -> list[Cell]:
         """Train some betas side by side; with a folder, go on from what is there and write."""
-        running = None if place is None else place / f".running,seed={self.seed},{_hash(betas)}"
+        running = (
+            None if place is None else place / f".running,seed={self.seed},{self._hash(betas)}"
+        )
         watching = [*callbacks, *([] if running is None else [Checkpoint(running, every)])]
         resume = running if running is not None and running.is_file() else None
         held_out = self.splits.validation
@@ -237,6 +257,13 @@ class _Trainer:
             )
         except NonFiniteError as error:
             raise NonFiniteError(f"seed {self.seed}, betas {betas}: {error}") from error
+        except (ArgumentError, ModelFileError) as error:
+            if resume is None or str(resume) not in str(error):
+                raise
+            raise type(error)(
+                f"{error} It holds a training that was interrupted; delete it to train from the "
+                "start."
+            ) from error
         found = self._measured(bank, solver, betas)
         if place is not None and running is not None:
             for cell in found:
@@ -256,9 +283,9 @@ class _Trainer:
                 if part is None:
                     continue
                 found, y = scores_of(bank, as_rows([part], self.settings["n_workers"]))
-                measured = solver.objective.measured(
-                    found, y, solver.objective.decompose(found, y)
-                )
+                exact = found.double()
+                parts = solver.objective.decompose(exact, y)
+                measured = solver.objective.measured(exact, y, parts)
                 for group in range(len(betas)):
                     values = {name: float(x[group]) for name, x in measured.items()}
                     if split == "test":
@@ -281,6 +308,9 @@ class _Trainer:
             )
             for group, beta in enumerate(betas)
         ]
+
+    def _hash(self, betas: list[float]) -> str:
+        return hashlib.sha256(repr((betas, self.digest)).encode()).hexdigest()[:12]
 
     def _diagnosed(self, scores: Tensor, y: Tensor) -> dict[str, float]:
         """What the diagnosis of the test scores (n, n_learners, n_outputs) adds."""
@@ -324,78 +354,46 @@ def _learned(splits: Splits, loss: str) -> tuple[dict[str, Any], Any]:
             f"splits '{splits.name}' has no classes, which a classifier needs; pass "
             "Splits(..., classes=...), or a DeepEnsembleRegressor."
         )
-    codes = None if _is_stream(splits) else splits.train.targets.numpy()  # type: ignore[union-attr]
+    codes = None if _is_stream(splits) else splits.train.targets.cpu().numpy()  # type: ignore[union-attr]
     return {"classes_": np.arange(len(splits.classes))}, codes
 
 
-def _digest(splits: Splits) -> str:
-    """Digest of the data in memory, or of the sizes of what is read from files."""
-    found = hashlib.sha256()
-    for part in (splits.train, splits.validation, splits.test):
-        if isinstance(part, Dataset):
-            for x in (part.data, part.targets):
-                found.update(x.contiguous().numpy().tobytes())  # type: ignore[union-attr]
-        elif part is not None:
-            found.update(str(len(part)).encode())  # type: ignore[arg-type]
-    return found.hexdigest()[:16]
+def _checked_betas(betas: Iterable[float]) -> list[float]:
+    try:
+        # Minus zero is zero.
+        found = sorted({float(beta) + 0.0 for beta in betas})
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"betas={betas!r}; expected numbers in [0, 1].") from error
+    if not found or not all(0 <= beta <= 1 for beta in found):
+        raise ArgumentError(f"betas={found}; expected at least one number, all in [0, 1].")
+    return found
 
 
-def _hash(betas: list[float]) -> str:
-    return hashlib.sha256(repr(betas).encode()).hexdigest()[:12]
+def _checked_seeds(seeds: int | Iterable[int]) -> list[int]:
+    if isinstance(seeds, Integral):
+        seeds = range(int(seeds))
+    if not isinstance(seeds, Iterable):
+        raise ArgumentError(f"seeds={seeds!r}; expected a number of seeds, or a list of them.")
+    found = list(dict.fromkeys(seeds))
+    for seed in found:
+        check_whole(0, seed=seed)
+    if not found:
+        raise ArgumentError("seeds holds no seed; pass at least one.")
+    return [int(seed) for seed in found]
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON has it; objects by their names."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return getattr(value, "__name__", type(value).__name__)
-
-
-def _opened(folder: Path, settings: dict[str, Any]) -> Path:
-    """The folder of a sweep of these settings, made if it is not there."""
-    path = folder / "sweep.json"
-    if folder.exists() and not folder.is_dir():
-        raise ArgumentError(f"folder='{folder}' is a file; choose a folder.")
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        unlike = sorted(_different(before, json.loads(json.dumps(settings))))
-        if unlike:
-            raise ArgumentError(
-                f"folder='{folder}' holds a sweep of other {', '.join(unlike)}; pass the settings "
-                "that it has, or a new folder."
-            )
-        return folder
-    if folder.is_dir() and any(folder.iterdir()):
+def _checked_splits(splits: Any, seed: int) -> Splits:
+    """Data of a seed."""
+    found = splits(seed) if callable(splits) else splits
+    if not isinstance(found, Splits):
         raise ArgumentError(
-            f"folder='{folder}' exists and holds no sweep; choose a new or empty one."
+            f"splits gives a {type(found).__name__}; pass deem.core.splits.Splits, or a function "
+            "from a seed to them."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    SweepResult([], settings).write_tables(folder)
-    return folder
-
-
-def _different(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
-    names = {name for name in ("estimator", "data") if a.get(name) != b.get(name)}
-    params = a.get("params", {}), b["params"]
-    keys = set(params[0]) | set(params[1])
-    return names | {k for k in keys if params[0].get(k) != params[1].get(k)}
-
-
-def _done(place: Path, seed: int, betas: list[float], digest: str) -> dict[float, Cell]:
-    """Cells of a seed that a folder holds, of these data."""
-    found = {}
-    for beta in betas:
-        path = cell_path(place, seed, beta)
-        if path.is_file():
-            cell = Cell.load(path)
-            if cell.data != digest:
-                raise ArgumentError(
-                    f"folder='{place}' holds seed {seed}, beta {beta:g} of other data; pass the "
-                    "data that it has, or a new folder."
-                )
-            found[beta] = cell
+    for name in ("train", "test"):
+        part = getattr(found, name)
+        if not hasattr(part, "__len__") or not len(part):
+            raise ArgumentError(
+                f"splits '{found.name}' has no samples in {name}, or no number of them; pass some."
+            )
     return found
