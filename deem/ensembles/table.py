@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from deem.ensembles.classifier import DeepEnsembleClassifier
 from deem.ensembles.results import SweepResult, summary, write_rows
 from deem.ensembles.sweep import BetaSweep
 from deem.math.decomposition import aggregate
-from deem.utils.exception import ArgumentError, check_whole
+from deem.utils.exception import ArgumentError, check_choice, check_whole
 
 __all__ = ["ArchitectureTable", "independent_vs_joint"]
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*%]')
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,13 @@ class ArchitectureTable:
     sweeps: dict[str, SweepResult]
 
     def save(self, folder: str | Path) -> None:
-        """Write ``table.csv`` and a sweep an architecture into a folder."""
+        """Write ``table.csv`` and a sweep an architecture into a folder.
+
+        Characters that names of folders cannot have become their number, as in ``a%2Fb``.
+        """
         folder = Path(folder)
         for name, sweep in self.sweeps.items():
-            sweep.save(folder / name)
+            sweep.save(folder / _folder_name(name))
         self.write_table(folder)
 
     def write_table(self, folder: Path) -> None:
@@ -78,7 +84,8 @@ def independent_vs_joint(
         Data in memory, or torch data sets, such as folders of images; of all seeds, or a function
         from a seed to its data.
     estimator : DeepEnsembleClassifier, optional
-        Settings of all architectures that bring none.
+        Settings, but for the learner and its parameters, of all architectures that are no
+        estimators.
     seeds : int or sequence of int
         As in `BetaSweep`.
     top_k : int, optional
@@ -97,19 +104,19 @@ def independent_vs_joint(
     -------
     ArchitectureTable
     """
-    if isinstance(architectures, str) or not len(architectures):
-        raise ArgumentError(
-            f"architectures={architectures!r}; pass a sequence of names, or a dict of learners."
-        )
+    check_choice("selection", selection, ("last", "best"))
     if top_k is not None:
         check_whole(1, top_k=top_k)
-    if not isinstance(architectures, Mapping):
-        architectures = {name: name for name in architectures}
+    if isinstance(splits, Splits):
+        _check_report(splits, selection, top_k)
     base = DeepEnsembleClassifier() if estimator is None else estimator
-    estimators = {name: _estimator(base, entry) for name, entry in architectures.items()}
+    entries = _entries(architectures).items()
+    estimators = {name: _estimator(name, base, entry) for name, entry in entries}
+    if folder is not None and Path(folder).is_file():
+        raise ArgumentError(f"folder='{folder}' is a file; choose a folder.")
     sweeps, rows = {}, []
     for name, found in estimators.items():
-        place = None if folder is None else Path(folder) / name
+        place = None if folder is None else Path(folder) / _folder_name(name)
         sweep = BetaSweep(found, betas=(0.0, 1.0), seeds=seeds, **settings)
         sweeps[name] = sweep.run(splits, place, callbacks=callbacks)
         rows.append(_row(name, sweeps[name], selection, top_k))
@@ -119,11 +126,59 @@ def independent_vs_joint(
     return table
 
 
-def _estimator(base: DeepEnsemble, entry: Any) -> DeepEnsemble:
-    if isinstance(entry, DeepEnsemble):
-        return entry
-    learner, params = entry if isinstance(entry, tuple) else (entry, None)
-    return clone(base).set_params(learner=learner, learner_params=params)
+def _entries(architectures: Any) -> dict[str, Any]:
+    """Learners by name."""
+    if isinstance(architectures, Mapping):
+        found = dict(architectures)
+    elif isinstance(architectures, Iterable) and not isinstance(architectures, str):
+        names = list(architectures)
+        found = dict(zip(map(str, names), names, strict=True))
+        if not all(isinstance(name, str) for name in names):
+            raise ArgumentError(f"architectures={names!r}; pass names, or a dict of learners.")
+    else:
+        found = {}
+    if not found or not all(isinstance(name, str) and name for name in found):
+        raise ArgumentError(
+            f"architectures={architectures!r}; pass a sequence of names, or a dict of learners by "
+            "names that are not empty."
+        )
+    return found
+
+
+def _estimator(name: str, base: DeepEnsemble, entry: Any) -> DeepEnsemble:
+    if isinstance(entry, tuple) and len(entry) != 2:
+        raise ArgumentError(
+            f"architectures[{name!r}] has {len(entry)} entries; expected a learner and a dict of "
+            "its parameters, or a list of one learner each."
+        )
+    if not isinstance(entry, DeepEnsemble):
+        learner, params = entry if isinstance(entry, tuple) else (entry, None)
+        entry = clone(base).set_params(learner=learner, learner_params=params)
+    if not isinstance(entry, DeepEnsembleClassifier):
+        raise ArgumentError(
+            f"architectures[{name!r}] is a {type(entry).__name__}, which has no accuracy; pass a "
+            "DeepEnsembleClassifier."
+        )
+    return entry
+
+
+def _check_report(splits: Splits, selection: str, top_k: int | None) -> None:
+    """Raise before any training for what cannot be reported after it."""
+    if selection == "best" and splits.validation is None:
+        raise ArgumentError("selection='best', but splits has no validation part; pass one.")
+    if top_k is not None and splits.classes is not None and top_k > len(splits.classes):
+        raise ArgumentError(f"top_k={top_k}, but there are {len(splits.classes)} classes.")
+
+
+def _folder_name(name: str) -> str:
+    """A name as a folder can have it, on all systems and another one for every name."""
+    dots = len(name) - len(name.rstrip(". "))
+    found = _FORBIDDEN.sub(_numbered, name[: len(name) - dots])
+    return found + re.sub(".", _numbered, name[len(name) - dots :])
+
+
+def _numbered(match: re.Match[str]) -> str:
+    return f"%{ord(match[0]):02X}"
 
 
 def _row(name: str, sweep: SweepResult, selection: str, top_k: int | None) -> dict[str, Any]:
