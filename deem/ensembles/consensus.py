@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from deem.utils.exception import ArgumentError, check_choice, check_whole
 __all__ = ["AGGREGATORS", "ConsensusResult", "ConsensusSweep"]
 
 _COLUMNS = ("seed", "beta", "n_learners", "method", "accuracy")
+
+_LABELLED = ("mean individual", "best individual", "any learner right", "error correlation")
+"""Methods besides the aggregators."""
 
 
 def _hard(scores: Tensor) -> NDArray[np.int64]:
@@ -117,9 +120,9 @@ class ConsensusSweep:
 
     Parameters
     ----------
-    aggregators : sequence of str, or dict of callables, optional
+    aggregators : str, sequence of str, or dict of callables, optional
         Names of `AGGREGATORS`, by default all; or ways of one's own by name.
-    n_dropped : sequence of int
+    n_dropped : int or sequence of int
         Numbers of learners that are left out at random.
     selection : {"last", "best"}
         Which parameters of the learners.
@@ -132,20 +135,27 @@ class ConsensusSweep:
 
     def __init__(
         self,
-        aggregators: Sequence[str] | Mapping[str, Callable] | None = None,
-        n_dropped: Sequence[int] = (0,),
+        aggregators: str | Sequence[str] | Mapping[str, Callable] | None = None,
+        n_dropped: int | Sequence[int] = (0,),
         selection: str = "last",
     ):
         if isinstance(aggregators, Mapping):
             self.aggregators = dict(aggregators)
         else:
-            names = list(AGGREGATORS) if aggregators is None else aggregators
+            names = list(AGGREGATORS if aggregators is None else _several(aggregators))
             for name in names:
                 check_choice("aggregators", name, AGGREGATORS)
             self.aggregators = {name: AGGREGATORS[name] for name in names}
-        for n in n_dropped:
+        for name in _LABELLED:
+            if name in self.aggregators:
+                raise ArgumentError(
+                    f"aggregators holds {name!r}, the name of a method that looks at the labels; "
+                    "choose another name."
+                )
+        check_choice("selection", selection, ("last", "best"))
+        self.n_dropped, self.selection = tuple(dict.fromkeys(_several(n_dropped))), selection
+        for n in self.n_dropped:
             check_whole(0, n_dropped=n)
-        self.n_dropped, self.selection = tuple(n_dropped), selection
 
     def run(self, result: SweepResult) -> ConsensusResult:
         """Fuse the test predictions of all cells.
@@ -163,7 +173,8 @@ class ConsensusSweep:
         return ConsensusResult([row for cell in result.cells for row in self._of_cell(cell)])
 
     def _of_cell(self, cell: Cell) -> list[dict[str, Any]]:
-        if cell.targets.is_floating_point():
+        is_of_classes = all(scores.shape[-1] > 1 for scores in cell.scores.values())
+        if cell.targets.is_floating_point() or not is_of_classes:
             raise ArgumentError("result is of regressors; a consensus of classes needs classes.")
         check_choice("selection", self.selection, cell.scores)
         scores = cell.scores[self.selection].double()
@@ -171,7 +182,7 @@ class ConsensusSweep:
         order = np.random.default_rng([cell.seed, 3]).permutation(scores.shape[1])
         rows = []
         for n in self.n_dropped:
-            kept = np.sort(order[: scores.shape[1] - n])
+            kept = np.sort(order[: max(scores.shape[1] - n, 0)])
             if len(kept) < 2:
                 raise ArgumentError(
                     f"n_dropped={n} leaves {len(kept)} of {scores.shape[1]} learners; a "
@@ -186,7 +197,20 @@ class ConsensusSweep:
         each = (scores.argmax(-1) == y.unsqueeze(-1)).double().mean(0)
         found = {"mean individual": float(each.mean()), "best individual": float(each.max())}
         for name, way in self.aggregators.items():
-            found[name] = float((np.asarray(way(scores, seed)) == y.numpy()).mean())
+            codes = np.asarray(way(scores, seed))
+            if codes.shape != tuple(y.shape) or codes.dtype.kind not in "iu":
+                raise ArgumentError(
+                    f"aggregators[{name!r}] gives {codes.dtype} of shape {codes.shape}; it must "
+                    f"return class codes {tuple(y.shape)}, whole numbers from 0."
+                )
+            found[name] = float((codes == y.numpy()).mean())
         found["any learner right"] = float(oracle_accuracy(scores, y))
         found["error correlation"] = float(error_correlation(scores, y))
         return found
+
+
+def _several(values: Any) -> list[Any]:
+    """A sequence, also of what is no sequence."""
+    return (
+        list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    )
