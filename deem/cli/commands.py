@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from typer.core import TyperGroup
 
 from deem.utils.exception import DeemError, DeemWarning
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "not_empty", "write_cures_as_settings"]
 
 _CLICK_ERROR: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
@@ -32,12 +33,22 @@ _ASSIGNMENT = re.compile(r"""\b(\w+)=(["']?)([\w.]*\w)\2(?![\w(])""")
 """A parameter as Python takes it, such as solver="cd" and epochs=5."""
 
 
+_HAS_SETTINGS: ContextVar[bool] = ContextVar("has_settings", default=False)
+"""Whether the command at work takes parameters by --set, and not by options of their names."""
+
+
+def write_cures_as_settings() -> None:
+    """Let errors and warnings of the command at work say --set, where they name parameters."""
+    _HAS_SETTINGS.set(True)
+
+
 class OneLineErrors(TyperGroup):
     """Commands that end a failure by one line on the standard error and exit code 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         standalone = kwargs.get("standalone_mode", True)
         kwargs["standalone_mode"] = False
+        _HAS_SETTINGS.set(False)
         with _one_line_warnings():
             try:
                 code = super().main(*args, **kwargs)
@@ -64,7 +75,7 @@ app = typer.Typer(
 """All commands, as typer runs them."""
 
 
-def _path(text: object) -> Path:
+def not_empty(text: object) -> Path:
     """Path of an option; an empty one, which would mean this folder, is a slip."""
     if not str(text):
         raise typer.BadParameter("it is empty; pass a name.")
@@ -115,7 +126,7 @@ def options(
 def demo(
     out: Annotated[
         Path,
-        typer.Option("--out", parser=_path, metavar="DIR", help="Folder for what it writes."),
+        typer.Option("--out", parser=not_empty, metavar="DIR", help="Folder for what it writes."),
     ] = Path("demo_output"),
     seed: Seed = 0,
 ) -> None:
@@ -129,7 +140,8 @@ def demo(
 def fit(
     votes: Votes,
     out: Annotated[
-        Path, typer.Option("--out", parser=_path, metavar="DIR", help="Folder for the results.")
+        Path,
+        typer.Option("--out", parser=not_empty, metavar="DIR", help="Folder for the results."),
     ],
     task_column: TaskColumn = None,
     worker_column: WorkerColumn = None,
@@ -215,13 +227,13 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", parser=_path, metavar="FILE", help="CSV or Parquet file for the labels."
+            "--out", parser=not_empty, metavar="FILE", help="CSV or Parquet file for the labels."
         ),
     ] = None,
     probabilities: Annotated[
         Path | None,
         typer.Option(
-            parser=_path, metavar="FILE", help="CSV or Parquet file for the probabilities."
+            parser=not_empty, metavar="FILE", help="CSV or Parquet file for the probabilities."
         ),
     ] = None,
     task_column: TaskColumn = None,
@@ -273,7 +285,7 @@ def explain(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", parser=_path, metavar="FILE", help="JSON file for the same."),
+        typer.Option("--out", parser=not_empty, metavar="FILE", help="JSON file for the same."),
     ] = None,
     task_column: TaskColumn = None,
     worker_column: WorkerColumn = None,
@@ -321,8 +333,18 @@ def _one_line(text: str) -> str:
 
 def _as_option(match: re.Match[str]) -> str:
     name, _, value = match.groups()
+    if _HAS_SETTINGS.get():
+        return _as_setting(name, value) or match[0]
     is_option = name in inspect.signature(fit).parameters
     return f"--{name.replace('_', '-')} {value}" if is_option else match[0]
+
+
+def _as_setting(name: str, value: str) -> str | None:
+    from deem.ensembles.config import EnsembleConfig
+
+    if not hasattr(EnsembleConfig, name) or value == "None":
+        return None
+    return f"--set {name}={value.lower() if value in ('True', 'False') else value}"
 
 
 def _of_file(error: OSError) -> str:

@@ -43,7 +43,7 @@ _NESTED = ("learner_params", "class_weight")
 
 
 def given_settings(
-    known: Collection[str], path: Path | None, overrides: Iterable[str]
+    known: Collection[str], path: Path | None, overrides: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Settings of a file, and assignments ``key=value`` that win over it.
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
 from deem.ensembles import _config_checks as check
@@ -20,6 +20,9 @@ from deem.ensembles.regressor import DeepEnsembleRegressor
 from deem.ensembles.schedules import SCHEDULES, named_schedule
 from deem.utils.exception import ArgumentError, UnusedParameterWarning
 from deem.utils.warning import warn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["EnsembleConfig", "read_config"]
 
@@ -296,8 +299,13 @@ class EnsembleConfig:
         return plain
 
     def save(self, path: str | Path) -> None:
-        """Write all settings as JSON; `read_config` reads them."""
+        """Write all settings as JSON."""
         Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; see `read_config` for settings that a person wrote."""
+        return cls(**given_settings(_CHECKS, Path(path)))
 
 
 def read_config(
