@@ -289,10 +289,16 @@ class _seeded(AbstractContextManager):  # noqa: N801
         devices = [] if device.type == "cpu" else [device]
         self._fork = torch.random.fork_rng(devices, device_type=device.type if devices else "cuda")
         self._seed = int(torch.randint(2**62, (), generator=generator))
+        self._device = device
 
     def __enter__(self) -> None:
         self._fork.__enter__()
-        torch.manual_seed(self._seed)
+        # torch.manual_seed() seeds all devices, of which only this one is put back.
+        torch.default_generator.manual_seed(self._seed)
+        if self._device.type != "cpu":
+            module = getattr(torch, self._device.type)
+            with module.device(self._device):
+                module.manual_seed(self._seed)
 
     def __exit__(self, *error: Any) -> None:
         self._fork.__exit__(*error)

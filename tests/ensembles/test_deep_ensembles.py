@@ -23,10 +23,11 @@ from deem.ensembles import (
 from deem.utils.exception import ArgumentError, DeviceError, LabelError, ModelFileError, ShapeError
 
 SMALL = {"n_learners": 2, "epochs": 20, "learning_rate": 0.01, "learner_params": {"hidden": (16,)}}
+QUICK = {**SMALL, "learning_rate": 0.03, "batch_size": 200}
 
 
 @pytest.mark.global_random
-@parametrize_with_checks([DeepEnsembleClassifier(**SMALL), DeepEnsembleRegressor(**SMALL)])
+@parametrize_with_checks([DeepEnsembleClassifier(**QUICK), DeepEnsembleRegressor(**QUICK)])
 def test_estimator_checks(estimator, check):
     check(estimator)
 
