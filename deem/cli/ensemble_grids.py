@@ -141,6 +141,6 @@ def _difference(row: Mapping[str, Any] | None, metric: str) -> list[str]:
 
 def _narrow(first: str, *others: str) -> Grid:
     grid = _grid(first, *others)
-    grid.padding = (0, 1)
+    grid.padding, grid.pad_edge, grid.collapse_padding = (0, 1), False, True
     grid.columns[0].no_wrap = True
     return grid
