@@ -97,7 +97,8 @@ class Stream(Dataset):
     ) -> Iterator[Rows]:
         parts = _parts(len(self), batch_size or len(self), self.joins_last, generator)
         if generator is not None and self.order is not None:
-            parts = [self.order[rows] for rows in parts]
+            order = self.order
+            parts = (order[rows] for rows in parts)
         # The loader draws too; from a copy, the orders are those of data in memory.
         draws = torch.Generator()
         if generator is not None:
@@ -107,7 +108,7 @@ class Stream(Dataset):
                 self.source.epoch = int(torch.randint(2**31, (), generator=draws))
         loader = DataLoader(
             self.source,
-            batch_sampler=[rows.tolist() for rows in parts],
+            batch_sampler=(rows.tolist() for rows in parts),
             generator=draws,
             num_workers=self.n_workers,
         )
@@ -117,13 +118,12 @@ class Stream(Dataset):
 
 def _parts(
     n: int, batch_size: int, joins_last: bool, generator: torch.Generator | None
-) -> list[Tensor]:
-    """Rows of each batch."""
+) -> Iterator[Tensor]:
+    """Rows of each batch, in an order that is drawn at once."""
     order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
-    parts = list(order.split(batch_size))
-    if joins_last and len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
+    joins = joins_last and n > 1 and n % batch_size == 1
+    starts = range(0, n - 1 if joins else n, batch_size)
+    return (order[a:b] for a, b in zip(starts, (*starts[1:], n), strict=False))
 
 
 def as_rows(
