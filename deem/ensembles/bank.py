@@ -279,11 +279,12 @@ def as_inputs(x: Tensor, bank: LearnerBank) -> Tensor:
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(seeds, Iterable) or not len(seeds):
+    found = list(seeds) if isinstance(seeds, Iterable) else []
+    if not found:
         raise ArgumentError(f"seeds={seeds!r}; expected one whole number or more, as [0, 1].")
-    for seed in seeds:
+    for seed in found:
         check_whole(0, seed=seed)
-    return tuple(map(int, seeds))
+    return tuple(map(int, found))
 
 
 def _checked_factories(factory: Any, n_learners: int) -> list[Callable[[], nn.Module]]:

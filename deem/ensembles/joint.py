@@ -181,7 +181,8 @@ class JointTraining(SteppedSolver):
         if self.validation is None or self._bank.groups > 1:
             raise ArgumentError(
                 "scheduler is a ReduceLROnPlateau, which follows held-out samples of one "
-                "ensemble; pass validation, and train one group at a time."
+                "ensemble; pass validation (to an estimator eval_set, or early_stopping=True), and "
+                "train one group at a time."
             )
 
     def step(self, model: Any, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:

@@ -151,7 +151,9 @@ def decompose(
     else:
         each, joint = _squared_errors(scores, checked_values(y, scores), shares)
     mass = _mass(joint, y, scores.shape[-1], weights, class_weight, sample_weight)
-    total = mass.sum(-1).clamp(min=torch.finfo(mass.dtype).tiny)
+    total = mass.sum(-1)
+    # Where no sample counts, the gradient too is zero, which one over a tiny number would not be.
+    total = torch.where(total > 0, total, 1)
     individual = (mass * _mean(each.unsqueeze(-1), shares).squeeze(-1)).sum(-1) / total
     ensemble = (mass * joint).sum(-1) / total
     return Decomposition(

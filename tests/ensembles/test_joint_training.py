@@ -170,6 +170,12 @@ def test_class_weights_are_how_often_a_class_counts():
 
 def test_samples_that_reach_no_learner_do_not_count():
     rows, start = samples(), bank_of(n_learners=2).members()
+    # A class without weight may have a batch of its own; many learners, and few digits.
+    rows.targets[:] = 0
+    bank = bank_of(n_learners=9).float()
+    run(bank, rows, JointTraining(class_weight=[0, 1, 1]))
+    assert distance(bank, bank_of(n_learners=9).float().members()) == 0
+    rows = samples()
     settings = {"optimizer": "sgd", "learning_rate": 0.1}
     solver = JointTraining(learner_dropout=1 - 1e-12, **settings)
     assert distance(run(bank_of(n_learners=2), rows, solver), start) == 0
