@@ -165,7 +165,7 @@ def choose(
             evidence.gather(candidates[-1:])
         candidates += evidence.gather_groups(dependence)
     vote_agreement = float(np.average(evidence.left.vote_agreement(), weights=evidence.weights))
-    name, reason = decide(evidence.scores, vote_agreement)
+    name, reason = decide(evidence.scores, vote_agreement, soft=telling.is_soft)
     chosen = next(item for item in candidates if item.name == name)
     found = (evidence.scores, vote_agreement, dependence, candidates, few_votes)
     return Choice(chosen, reason, *found)

@@ -78,7 +78,11 @@ class Score:
 
 
 def decide(
-    scores: Mapping[str, Score], vote_agreement: float, thresholds: Thresholds | None = None
+    scores: Mapping[str, Score],
+    vote_agreement: float,
+    thresholds: Thresholds | None = None,
+    *,
+    soft: bool = False,
 ) -> tuple[str, str]:
     """Take the candidate that the evidence speaks for.
 
@@ -96,9 +100,16 @@ def decide(
        class tells more of the left-out votes beyond doubt.
     4. Instead of any of them, one weight a classifier is enough if its consensus agrees with
        left-out votes as often and foretells them nearly as well. The class prior is free if that
-       makes held-out samples more likely, else uniform.
+       makes held-out samples more likely, else uniform. On soft votes held-out samples must not
+       be less likely beyond doubt either.
     5. If left-out votes agree with the vote of the others clearly more often than with the
        consensus, the consensus is not one of the labels, and one weight a classifier it is.
+
+    Of a left-out soft vote, agreement and log score see the most probable class alone. Which
+    classes a classifier wavers between is in the rest, and that is what whole confusions learn
+    from soft votes and one weight cannot. The likelihood of held-out samples has the whole vote,
+    and so it is asked in rule 4. A hard vote is seen whole when it is left out, and of hard votes
+    likelihood is not asked there.
 
     Parameters
     ----------
@@ -108,6 +119,8 @@ def decide(
         Share of the left-out votes that the majority of the others agrees with.
     thresholds : Thresholds, optional
         What counts as a difference.
+    soft : bool
+        Whether votes are probabilities.
 
     Returns
     -------
@@ -132,7 +145,8 @@ def decide(
     elif "tempered" in scores and _copies(scores, limits):
         name = "tempered"
         reason = "classifiers copy each other, and counting copies once tells more of other votes"
-    if _one_weight(scores, name, limits):
+    unlikely = soft and _is_loss(scores[_with_prior(scores)], limits)
+    if _one_weight(scores, name, limits) and not unlikely:
         name = _with_prior(scores)
         reason = "one weight a classifier foretells left-out votes as well as whole confusions do"
     simple = _with_prior(scores)
@@ -153,6 +167,10 @@ def _groups(score: Score, limits: Thresholds) -> bool:
 def is_gain(score: Score, limits: Thresholds) -> bool:
     """Whether held-out samples are more likely beyond doubt, and by enough."""
     return score.held_out > max(limits.sure * score.held_out_error, limits.gain)
+
+
+def _is_loss(score: Score, limits: Thresholds) -> bool:
+    return score.held_out < -limits.sure * score.held_out_error
 
 
 def _pays(scores: Mapping[str, Score], name: str, limits: Thresholds) -> bool:

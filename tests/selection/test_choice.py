@@ -43,10 +43,10 @@ WORSE = {
 """Nothing is better than the inverse RBM."""
 
 
-def decided(vote_agreement=0.7, without=(), **changes):
+def decided(vote_agreement=0.7, without=(), soft=False, **changes):
     scores = {name: score for name, score in WORSE.items() if name not in without}
     scores |= {name: replace(scores[name], **values) for name, values in changes.items()}
-    return decide(scores, vote_agreement)
+    return decide(scores, vote_agreement, soft=soft)
 
 
 BETTER_CONTEXT = {"held_out": 0.21, "held_out_error": 0.1, "agreement": 0.702}
@@ -105,6 +105,16 @@ def test_one_weight_is_enough_if_it_foretells_as_well(change, simple, free_prior
     found, reason = decided(**changes)
     assert found == (prior if simple else "inverse_rbm")
     assert reason.startswith("one weight a classifier foretells") is simple
+
+
+@pytest.mark.parametrize(
+    ("soft", "held_out", "simple"),
+    [(True, -0.21, False), (True, -0.19, True), (False, -0.21, True)],
+)
+def test_on_soft_votes_one_weight_must_not_be_less_likely_beyond_doubt(soft, held_out, simple):
+    likely = {"held_out": held_out, "held_out_error": 0.1}
+    found, _ = decided(soft=soft, weighted_vote=AS_GOOD | likely, one_coin={"held_out": -0.3})
+    assert found == ("weighted_vote" if simple else "inverse_rbm")
 
 
 def test_one_weight_is_measured_by_the_model_it_replaces():
@@ -236,6 +246,41 @@ def test_sparse_votes_of_classifiers_with_one_weight_each(seed):
     codes = np.where(rng.random((n, d)) < skill, truth[:, None], 1 - truth[:, None])
     codes[rng.random((n, d)).argsort(1) >= 4] = -1
     assert choose(read(codes), train).chosen.name in ("one_coin", "weighted_vote")
+
+
+def wavering(to_the_next, seed, n=600, d=6, k=4):
+    """Soft votes that share their probability between the truth and another class.
+
+    The other class is the one next to the truth, or any. Samples are more or less clear to all.
+    """
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(k, size=n)
+    step = np.ones((n, d), int) if to_the_next else rng.integers(1, k, (n, d))
+    sure = np.clip(
+        0.8 + 0.05 * rng.normal(size=(n, d)) + 0.15 * rng.normal(size=(n, 1)), 0.02, 0.98
+    )
+    one_hot = np.eye(k)
+    soft = sure[..., None] * one_hot[truth][:, None]
+    soft += (1 - sure)[..., None] * one_hot[(truth[:, None] + step) % k]
+    return read_votes((0.96 * soft + 0.04 / k).transpose(0, 2, 1)), truth
+
+
+def test_soft_votes_of_classifiers_that_waver_between_the_same_classes():
+    drawn = [wavering(True, seed) for seed in range(3)]
+    found = [choose(votes, train) for votes, _ in drawn]
+    assert [item.chosen.name for item in found] == ["inverse_rbm"] * 3
+    # By the most probable classes alone, one weight a classifier would be enough in most draws.
+    by_top = [decide(item.scores, item.vote_agreement)[0] for item in found]
+    assert by_top.count("inverse_rbm") <= 1
+    simple = candidate("weighted_vote", 4)
+    gains = [
+        accuracy(item.chosen, *x) - accuracy(simple, *x)
+        for item, x in zip(found, drawn, strict=True)
+    ]
+    assert min(gains) > 0.01
+    # Negative control: as unsure, but of any class, so that there is nothing else to learn.
+    control = [choose(wavering(False, seed)[0], train).chosen.name for seed in range(3)]
+    assert control.count("inverse_rbm") <= 1
 
 
 def same_choice(one, other):
