@@ -181,7 +181,7 @@ class JointTraining(SteppedSolver):
         if self.validation is None or self._bank.groups > 1:
             raise ArgumentError(
                 "scheduler is a ReduceLROnPlateau, which follows held-out samples of one "
-                "ensemble; pass validation (to an estimator eval_set, or early_stopping=True), and "
+                "ensemble; pass validation (for an estimator: eval_set or early_stopping), and "
                 "train one group at a time."
             )
 
