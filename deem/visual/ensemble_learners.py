@@ -147,7 +147,7 @@ def plot_training_curves(
     ----------
     histories : History, or dict of label to History
         With some of the series "train_ensemble_loss", "train_individual_loss", "train_accuracy",
-        "train_individual_accuracy" and the same with "val_".
+        "train_individual_accuracy" and the same with "val" for "train".
     ax : Axes or sequence of Axes, optional
         One a panel; by default a new figure, which is ``axes[0].figure``.
 

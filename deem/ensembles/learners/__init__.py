@@ -32,7 +32,7 @@ LEARNERS: dict[str, Callable[..., nn.Module]] = {
     for factory in (mlp, cnn, cnn_paper, vgg_small, vgg16, resnet_small, resnet18, resnet34)
 }
 """Factories by name: called with the shape of a sample, the number of scores and parameters of
-their own, they give a network from samples (batch, *input_shape) to scores (batch, n_outputs)."""
+their own, they give a network from samples (batch, ...) to scores (batch, n_outputs)."""
 
 
 def register_learner(name: str, factory: Callable[..., nn.Module]) -> None:
@@ -44,7 +44,7 @@ def register_learner(name: str, factory: Callable[..., nn.Module]) -> None:
         One that is not taken yet.
     factory : callable
         Takes the shape of a sample, the number of scores and parameters of its own, and returns a
-        module from (batch, *input_shape) to (batch, n_outputs), without softmax.
+        module from (batch, ...) to (batch, n_outputs), without softmax.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def make_learner(
     Returns
     -------
     torch.nn.Module
-        From (batch, *input_shape) to scores (batch, n_outputs), in training mode.
+        From (batch, ...) to scores (batch, n_outputs), in training mode.
 
     Raises
     ------

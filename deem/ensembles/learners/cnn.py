@@ -19,7 +19,7 @@ def cnn(
     kernel_size: int = 3,
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """Convolutional network, from images (batch, *input_shape) to scores (batch, n_outputs).
+    """Convolutional network, from images (batch, ...) to scores (batch, n_outputs).
 
     Every convolution is followed by a maximum over blocks of 2 by 2 pixels, as long as there are
     so many, and by rectified linear units; a hidden layer and a linear one read all pixels.

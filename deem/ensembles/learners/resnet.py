@@ -54,7 +54,7 @@ def resnet_small(
     depths: Sequence[int] = (1, 1, 1),
     norm: str = "batch",
 ) -> nn.Sequential:
-    """ResNet of any size, from images (batch, *input_shape) to scores (batch, n_outputs).
+    """ResNet of any size, from images (batch, ...) to scores (batch, n_outputs).
 
     Small images are read by 3 by 3 filters at stride 1, where large ones are halved twice; every
     stage but the first halves them. A linear layer reads the mean of the pixels.

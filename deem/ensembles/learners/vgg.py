@@ -48,7 +48,7 @@ def vgg_small(
     dropout: Sequence[float] = (0.0, 0.0, 0.0),
     norm: str = "batch",
 ) -> nn.Sequential:
-    """VGG of any size, from images (batch, *input_shape) to scores (batch, n_outputs).
+    """VGG of any size, from images (batch, ...) to scores (batch, n_outputs).
 
     A stage ends with a maximum over blocks of 2 by 2 pixels, as long as there are so many.
 
