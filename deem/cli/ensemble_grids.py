@@ -103,7 +103,7 @@ def table_grid(table: ArchitectureTable, selection: str) -> Group:
         if k is not None:
             shares = (row["independent_top_k"], row["joint_top_k"])
             best.add_row(row["learner"], *map(_percent, shares))
-    title = f"Test accuracy {_WHEN[selection]}; Δ in points, and seeds that are worse"
+    title = f"Test accuracy {_WHEN[selection]}; Δ in points, and worse seeds"
     tables = [_titled(title, grid)]
     if k is not None:
         tables.append(_titled(f"The true class is among the {k} most probable ones", best))
