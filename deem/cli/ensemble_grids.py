@@ -85,7 +85,7 @@ def sweep_grid(result: SweepResult, selection: str) -> Group:
         grid.add_row(f"{beta:g}", *cells, *_difference(differences.get(beta), metrics[0]))
     unit = " in points" if metrics[0] == "accuracy" else ""
     return _titled(
-        f"Test samples {_WHEN[selection]}; Δ to β = {baseline:g}{unit}, and seeds that are worse",
+        f"Test samples {_WHEN[selection]}; Δ to β = {baseline:g}{unit}, and worse seeds",
         grid,
     )
 
