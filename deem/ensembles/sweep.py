@@ -108,8 +108,8 @@ class BetaSweep:
             Data of all seeds, or a function from a seed to its data.
         folder : str or Path, optional
             Where every seed is written as soon as it is done. A sweep that was interrupted goes
-            on where it was, and cells that are there are not trained again; the settings must
-            be the same, the betas and seeds need not.
+            on where it was, and cells that are there are not trained again; the settings, and
+            what networks and functions do, must be the same, the betas and seeds need not.
         checkpoint_every : int
             Epochs between two states of a running training in `folder`.
         callbacks : sequence of Callback
