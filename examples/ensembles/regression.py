@@ -12,7 +12,7 @@ def main():
     X, y = data.train.data.numpy(), data.train.targets.numpy().ravel()
     X_new, y_new = data.test.data.numpy(), data.test.targets.numpy().ravel()
     for beta in (0, 0.9, 1):
-        ensemble = DeepEnsembleRegressor(8, beta=beta, batch_size=32, random_state=0).fit(X, y)
+        ensemble = DeepEnsembleRegressor(8, beta=beta, epochs=80, random_state=0).fit(X, y)
         values = ensemble.predict_learners(X_new)  # (n_samples, n_learners)
         found = decompose(torch.tensor(values)[..., None], torch.tensor(y_new), loss="mse")
         print(f"beta {beta}: test error {found.ensemble:.3f}, of a learner {found.individual:.3f}")
