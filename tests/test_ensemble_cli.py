@@ -14,11 +14,14 @@ from deem.cli import ensemble_work
 from deem.cli.commands import app
 from deem.cli.ensemble_data import Source, augmentation, check_data
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
-from deem.datasets import IMAGE_LAYOUTS, TASKS, load_images, load_task
-from deem.ensembles import LEARNERS, DeepEnsembleClassifier
+from deem.datasets import load_images, load_task
+from deem.datasets.images.layouts import IMAGE_LAYOUTS
+from deem.datasets.tasks import TASKS
+from deem.ensembles import DeepEnsembleClassifier
 from deem.ensembles.config import EnsembleConfig
 from deem.ensembles.consensus import AGGREGATORS
 from deem.ensembles.joint import MONITORS
+from deem.ensembles.learners import LEARNERS
 from deem.ensembles.results import Cell, SweepResult
 from deem.ensembles.schedules import SCHEDULES
 from deem.ensembles.sweep import BetaSweep

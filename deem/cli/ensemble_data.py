@@ -12,7 +12,9 @@ import torch
 
 from deem.core.dataset import Dataset
 from deem.core.splits import Splits
-from deem.datasets import IMAGE_LAYOUTS, TASKS, augment, flip_labels, load_images
+from deem.datasets import augment, flip_labels, load_images
+from deem.datasets.images.layouts import IMAGE_LAYOUTS
+from deem.datasets.tasks import TASKS
 from deem.ensembles.config import EnsembleConfig
 from deem.utils.exception import ArgumentError, UnusedParameterWarning, check_choice
 from deem.utils.warning import warn

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from deem.cli.results import _grid, _titled
 from deem.core.optimizers import OPTIMIZERS, SCHEDULERS
-from deem.datasets import IMAGE_LAYOUTS, TASKS, Task
+from deem.datasets.images.layouts import IMAGE_LAYOUTS
+from deem.datasets.tasks import TASKS, Task
 from deem.ensembles.consensus import AGGREGATORS
 from deem.ensembles.joint import MONITORS
 from deem.ensembles.learners import LEARNERS

@@ -13,12 +13,10 @@ from deem.datasets.generators import (
     copying_groups,
     sparse_annotators,
 )
-from deem.datasets.images import IMAGE_LAYOUTS, ImageFiles, augment, load_images
-from deem.datasets.tasks import TASKS, Task, flip_labels, load_task
+from deem.datasets.images import ImageFiles, augment, load_images
+from deem.datasets.tasks import Task, flip_labels, load_task
 
 __all__ = [
-    "IMAGE_LAYOUTS",
-    "TASKS",
     "ClassifierVotes",
     "ImageFiles",
     "SimulatedVotes",

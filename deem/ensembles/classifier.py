@@ -38,8 +38,8 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
     n_learners : int
         Number of networks.
     learner : str, callable, or list of them
-        Name in `deem.ensembles.LEARNERS`; a callable that takes the shape of a sample and the
-        number of classes and returns a network that gives scores; or one of these a learner.
+        Name in `deem.ensembles.learners.LEARNERS`; a callable that takes the shape of a sample and
+        the number of classes and returns a network that gives scores; or one of these a learner.
     learner_params : dict, optional
         Further arguments of the learner, such as ``{"hidden": (128,)}``.
     beta : float

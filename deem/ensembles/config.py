@@ -115,7 +115,7 @@ class EnsembleConfig:
     n_workers : int
         Processes that read files of images.
     learner : str or list of str
-        Names of `deem.ensembles.LEARNERS`; of a list one a learner.
+        Names of `deem.ensembles.learners.LEARNERS`; of a list one a learner.
     learner_params : dict, optional
         Further arguments of the learner.
     learners : list of str

@@ -77,9 +77,9 @@ def independent_vs_joint(
     Parameters
     ----------
     architectures : sequence of str, or dict
-        Names of `deem.ensembles.LEARNERS`; or learners by a name of one's own, each a name, a
-        factory, a pair of one of these and a dict of parameters, or an estimator with all of its
-        settings.
+        Names of `deem.ensembles.learners.LEARNERS`; or learners by a name of one's own, each a
+        name, a factory, a pair of one of these and a dict of parameters, or an estimator with all
+        of its settings.
     splits : Splits or callable
         Data in memory, or torch data sets, such as folders of images; of all seeds, or a function
         from a seed to its data.

@@ -11,7 +11,8 @@ import numpy as np
 from torch import nn
 
 from deem.datasets import load_task
-from deem.ensembles import LEARNERS, DeepEnsembleClassifier, register_learner
+from deem.ensembles import DeepEnsembleClassifier, register_learner
+from deem.ensembles.learners import LEARNERS
 
 
 def gated(input_shape, n_outputs, width=32):

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from deem.datasets.images import IMAGE_LAYOUTS, ImageFiles, augment, load_images
+from deem.datasets.images import ImageFiles, augment, load_images
 from deem.datasets.images._pickled import read_pickled
+from deem.datasets.images.layouts import IMAGE_LAYOUTS
 from deem.utils.exception import ArgumentError, ShapeError
 
 N = 4

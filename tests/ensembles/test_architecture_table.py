@@ -17,8 +17,8 @@ from deem.ensembles import (
     DeepEnsembleRegressor,
     LearnerBank,
     SweepResult,
+    _seed_cells,
     independent_vs_joint,
-    sweep,
 )
 from deem.ensembles.table import _folder_name
 from deem.utils.exception import ArgumentError
@@ -131,7 +131,7 @@ def test_the_best_classes_are_counted(tmp_path):
 
 
 def test_an_interrupted_table_goes_on_where_it_was(tmp_path, monkeypatch):
-    trained, real = [], sweep.train_cells
+    trained, real = [], _seed_cells.train_cells
 
     def failing(factory, *args, **settings):
         trained.append(settings["seeds"][0])
@@ -139,7 +139,7 @@ def test_an_interrupted_table_goes_on_where_it_was(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(factory, *args, **settings)
 
-    monkeypatch.setattr(sweep, "train_cells", failing)
+    monkeypatch.setattr(_seed_cells, "train_cells", failing)
     with pytest.raises(KeyboardInterrupt):
         table({"a": tiny, "b": "mlp"}, folder=tmp_path)
     found = table({"a": tiny, "b": "mlp"}, folder=tmp_path)
@@ -193,7 +193,7 @@ def test_folders_have_names_that_all_systems_allow():
 def test_arguments_that_make_no_table(monkeypatch, architectures, settings, message):
     if message.startswith("learner="):
         architectures = architectures[1:]
-    monkeypatch.setattr(sweep, "train_cells", None)
+    monkeypatch.setattr(_seed_cells, "train_cells", None)
     with pytest.raises(ArgumentError, match=message):
         table(architectures, **settings)
 

@@ -15,11 +15,11 @@ from torch import nn
 
 from deem import DEEM
 from deem.ensembles import (
-    LEARNERS,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
     register_learner,
 )
+from deem.ensembles.learners import LEARNERS
 from deem.utils.exception import ArgumentError, DeviceError, LabelError, ModelFileError, ShapeError
 
 SMALL = {"n_learners": 2, "epochs": 20, "learning_rate": 0.01, "learner_params": {"hidden": (16,)}}

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from deem.core.dataset import Dataset
 from deem.core.splits import Splits
 from deem.datasets import load_images, load_task
-from deem.ensembles import BetaSweep, DeepEnsembleClassifier, DeepEnsembleRegressor, sweep
+from deem.ensembles import BetaSweep, DeepEnsembleClassifier, DeepEnsembleRegressor, _seed_cells
 from deem.utils.exception import ArgumentError, NonFiniteError
 
 BETAS = (0.0, 0.5, 1.0)
@@ -40,13 +40,13 @@ def result():
 @pytest.fixture
 def trained(monkeypatch):
     """Betas of each training."""
-    found, real = [], sweep.train_cells
+    found, real = [], _seed_cells.train_cells
 
     def counting(*args, **settings):
         found.append(settings["beta"])
         return real(*args, **settings)
 
-    monkeypatch.setattr(sweep, "train_cells", counting)
+    monkeypatch.setattr(_seed_cells, "train_cells", counting)
     return found
 
 
@@ -69,7 +69,10 @@ def test_rows_are_complete_and_tidy(result):
     assert len(set(keys)) == len(keys)
     assert np.isfinite(numbers(result)).all()
     everywhere = LOSSES | {"accuracy", "individual_accuracy"}
-    of_test = everywhere | {*sweep._DIAGNOSED, *(f"{d}_{x}" for d in DROPS for x in _CHANGED)}
+    of_test = everywhere | {
+        *_seed_cells._DIAGNOSED,
+        *(f"{d}_{x}" for d in DROPS for x in _CHANGED),
+    }
     for split, selection in product(("train", "validation", "test"), ("last", "best")):
         expected = of_test if split == "test" else everywhere
         assert set(result.metrics(split, selection)) == expected
@@ -98,7 +101,13 @@ def test_cells_are_the_ensembles_that_an_estimator_fits(result, selection):
         for row in cell.rows
         if (row["split"], row["selection"]) == ("test", selection)
     }
-    for name in ("accuracy", "diversity", "ensemble_loss", "individual_loss", *sweep._DIAGNOSED):
+    for name in (
+        "accuracy",
+        "diversity",
+        "ensemble_loss",
+        "individual_loss",
+        *_seed_cells._DIAGNOSED,
+    ):
         assert found[name] == pytest.approx(report[name], rel=1e-4, abs=1e-5), name
     assert found["drop_half_loss"] == pytest.approx(report["drop_curve"][1]["loss_increase"], 1e-3)
     assert found["loss"] == pytest.approx(
@@ -267,10 +276,29 @@ def test_classes_weigh_by_their_codes():
     assert not (labels == 2).any()
 
 
-def test_training_that_diverges_names_seed_and_betas():
+def test_training_that_diverges_names_seed_and_beta():
     estimator = small(optimizer="sgd", learning_rate=1e30)
-    with pytest.raises(NonFiniteError, match=r"seed 4, betas \[0\.0, 1\.0\]"):
+    with pytest.raises(NonFiniteError, match="seed=4, beta=0: "):
         BetaSweep(estimator, (0.0, 1.0), [4]).run(wine)
+
+
+def test_a_beta_that_diverges_does_not_end_the_others(monkeypatch, tmp_path, result):
+    real = _seed_cells.train_cells
+
+    def diverging(*args, **settings):
+        if 1.0 in settings["beta"]:
+            raise NonFiniteError("NaN appeared.")
+        return real(*args, **settings)
+
+    monkeypatch.setattr(_seed_cells, "train_cells", diverging)
+    seed, others = SEEDS[0], [beta for beta in BETAS if beta != 1.0]
+    with pytest.raises(NonFiniteError, match=f"seed={seed}, beta=1: NaN appeared"):
+        BetaSweep(small(), BETAS, [seed]).run(wine, tmp_path)
+    found = sorted(path.name for path in tmp_path.glob("*seed=*"))
+    assert found == sorted(f"seed={seed},beta={beta!r}.cell" for beta in others)
+    assert _seed_cells.Cell.load(tmp_path / found[0]).rows[0]["value"] == pytest.approx(
+        result.rows[0]["value"]
+    )
 
 
 class Endless(TorchDataset):

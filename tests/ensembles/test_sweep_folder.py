@@ -13,7 +13,7 @@ from deem.core.dataset import Dataset
 from deem.core.splits import Splits
 from deem.core.training import Callback
 from deem.datasets import load_task
-from deem.ensembles import BetaSweep, DeepEnsembleClassifier, SweepResult, sweep
+from deem.ensembles import BetaSweep, DeepEnsembleClassifier, SweepResult, _seed_cells
 from deem.ensembles._described import digest_of_data, plain
 from deem.utils.exception import ArgumentError, ModelFileError
 
@@ -44,14 +44,14 @@ def content(folder):
 @pytest.fixture
 def trained(monkeypatch):
     """Seed, betas and whether it goes on, of each training."""
-    found, real = [], sweep.train_cells
+    found, real = [], _seed_cells.train_cells
 
     def counting(*args, **settings):
         goes_on = settings["resume"] is not None
         found.append((settings["seeds"][0], settings["beta"], goes_on))
         return real(*args, **settings)
 
-    monkeypatch.setattr(sweep, "train_cells", counting)
+    monkeypatch.setattr(_seed_cells, "train_cells", counting)
     return found
 
 
@@ -118,7 +118,7 @@ def test_a_sweep_grows_by_betas_and_seeds(tmp_path, trained):
 
 
 def test_an_interruption_while_cells_are_written_loses_none(tmp_path, monkeypatch):
-    real, written = sweep.Cell.save, []
+    real, written = _seed_cells.Cell.save, []
 
     def failing(cell, folder):
         written.append(cell.beta)
@@ -126,10 +126,10 @@ def test_an_interruption_while_cells_are_written_loses_none(tmp_path, monkeypatc
             raise KeyboardInterrupt
         real(cell, folder)
 
-    monkeypatch.setattr(sweep.Cell, "save", failing)
+    monkeypatch.setattr(_seed_cells.Cell, "save", failing)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, seeds=1)
-    monkeypatch.setattr(sweep.Cell, "save", real)
+    monkeypatch.setattr(_seed_cells.Cell, "save", real)
     found = run(tmp_path, seeds=1)
     expected = run(None, seeds=1)
     for beta in (0.0, 1.0):
@@ -202,7 +202,7 @@ def test_other_settings_are_refused(tmp_path, first, second, message):
 
 
 def test_a_name_that_stands_for_another_network_is_noticed(tmp_path, monkeypatch):
-    from deem.ensembles import LEARNERS
+    from deem.ensembles.learners import LEARNERS
 
     monkeypatch.setitem(LEARNERS, "mine", wide)
     run(tmp_path, seeds=1, learner="mine", **MLP)

@@ -45,7 +45,7 @@ def choosing(monkeypatch):
     """Make the rule choose the candidate of a name, whatever the evidence."""
 
     def choose(name):
-        monkeypatch.setattr("deem.selection.choice.decide", lambda *_: (name, "because."))
+        monkeypatch.setattr("deem.selection.choice.decide", lambda *_, soft: (name, "because."))
 
     return choose
 

@@ -5,13 +5,10 @@ numbers and texts only.
 """
 
 from deem.datasets.images.augmentation import augment
-from deem.datasets.images.files import IMAGENET_MEAN, IMAGENET_STD, ImageFiles
-from deem.datasets.images.layouts import IMAGE_LAYOUTS, ImageLayout, load_images
+from deem.datasets.images.files import ImageFiles
+from deem.datasets.images.layouts import ImageLayout, load_images
 
 __all__ = [
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
-    "IMAGE_LAYOUTS",
     "ImageFiles",
     "ImageLayout",
     "augment",

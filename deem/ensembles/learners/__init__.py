@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from deem.ensembles.learners._checks import checked_shape
-from deem.ensembles.learners.cnn import cnn, cnn_paper
-from deem.ensembles.learners.mlp import mlp
+from deem.ensembles.learners.convolutional import cnn, cnn_paper
+from deem.ensembles.learners.perceptron import mlp
 from deem.ensembles.learners.resnet import resnet18, resnet34, resnet_small
 from deem.ensembles.learners.vgg import vgg16, vgg_small
 from deem.utils.exception import ArgumentError, check_choice
