@@ -69,11 +69,15 @@ def draw_diagnosis(
 
 def draw_consensus(found: ConsensusResult, folder: Path) -> Files:
     """Draw the accuracies of all learners' consensus; see `draw_sweep`."""
-    from deem.visual import plot_consensus_sweep
+    from deem.visual import plot_consensus_of_fewer, plot_consensus_sweep
 
-    most = max(row["n_learners"] for row in found.rows)
-    axes = plot_consensus_sweep([row for row in found.rows if row["n_learners"] == most])
-    return [_saved(axes[0], folder / "consensus.png", "the same as a picture")]
+    files = [
+        _saved(plot_consensus_sweep(found)[0], folder / "consensus.png", "the same as a picture")
+    ]
+    if len({row["n_learners"] for row in found.rows}) > 1:
+        ax = plot_consensus_of_fewer(found)
+        files.append(_saved(ax, folder / "fewer.png", "the same with fewer learners"))
+    return files
 
 
 def _training(result: SweepResult, folder: Path) -> tuple[Path, str]:

@@ -5,7 +5,7 @@ from deem.visual.confusion import plot_confusions
 from deem.visual.convergence import plot_convergence
 from deem.visual.dependence import plot_dependence
 from deem.visual.energies import plot_energies, plot_traces
-from deem.visual.ensemble_consensus import plot_consensus_sweep
+from deem.visual.ensemble_consensus import plot_consensus_of_fewer, plot_consensus_sweep
 from deem.visual.ensemble_learners import plot_learner_drop, plot_training_curves
 from deem.visual.ensemble_scores import plot_learner_scores_2d
 from deem.visual.ensembles import (
@@ -26,6 +26,7 @@ __all__ = [
     "plot_chains",
     "plot_collusion_panel",
     "plot_confusions",
+    "plot_consensus_of_fewer",
     "plot_consensus_sweep",
     "plot_convergence",
     "plot_dependence",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from deem.utils.exception import ArgumentError, check_choice
@@ -22,7 +23,9 @@ from deem.visual._curves import (
 )
 from deem.visual._grid import make_panels
 
-__all__ = ["plot_consensus_sweep"]
+__all__ = ["plot_consensus_of_fewer", "plot_consensus_sweep"]
+
+_KEYS = ("seed", "beta", "method", "accuracy")
 
 _METHODS = {
     "mean individual": Look("0.6", ":", "+"),
@@ -81,29 +84,89 @@ def plot_consensus_sweep(
         If a row is incomplete, if there are several where one is expected, or none of a way to
         combine learners.
     """
-    found = _of_size(read_rows(rows, ("seed", "beta", "method", "accuracy"), "rows"), n_learners)
-    names = dict.fromkeys(row["method"] for row in found)
-    methods = [name for name in _METHODS if name in names]
-    methods += [name for name in names if name not in _METHODS and name not in _REASONS]
-    if not methods:
-        raise ArgumentError(
-            f"rows has only the methods {', '.join(map(str, names))}; add ways to combine."
-        )
-    reasons = [name for name in _REASONS if name in names]
+    found = _of_size(read_rows(rows, _KEYS, "rows"), n_learners)
+    reasons = [name for name in _REASONS if any(row["method"] == name for row in found)]
+    methods = _methods(found)
     axes = make_panels(ax, 1 + bool(reasons), 2, (4.4, 4.2))
-    named = {name: curve_of(found, "accuracy", method=name) for name in methods + reasons}
-    curves = {name: curve for name, curve in named.items() if curve is not None}
-    for place, name in enumerate(methods):
-        other = Look(COLOURS[place % len(COLOURS)], "-.", "P")
-        draw_curve(axes[0], curves[name], name, _METHODS.get(name, other), show_seeds)
-    finish(axes[0], AXIS, "accuracy")
-    draw_legend(axes[0], seeds_note(curves.values()))
+    _draw_methods(axes[0], found, methods, AXIS, show_seeds)
     if reasons:
         for name in reasons:
-            draw_curve(axes[1], curves[name], name, _REASONS[name], show_seeds)
+            curve = curve_of(found, "accuracy", method=name)
+            assert curve is not None  # noqa: S101
+            draw_curve(axes[1], curve, name, _REASONS[name], show_seeds)
         finish(axes[1], AXIS, "correlation, or share of the samples")
         draw_legend(axes[1])
     return axes
+
+
+def plot_consensus_of_fewer(
+    rows: Any,
+    *,
+    beta: float | None = None,
+    show_seeds: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how right ways to combine learners are against the number of learners.
+
+    Parameters
+    ----------
+    rows : object with rows, or sequence of dict
+        As in `plot_consensus_sweep`, with "n_learners".
+    beta : float, optional
+        Degree of joint training; by default the highest.
+    show_seeds : bool
+        Whether each seed is drawn as a thin line as well.
+    ax : Axes, optional
+        By default that of a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ArgumentError
+        If a row is incomplete, or there are none of this degree.
+    """
+    found = read_rows(rows, (*_KEYS, "n_learners"), "rows")
+    betas = sorted({row["beta"] for row in found})
+    beta = betas[-1] if beta is None else beta
+    check_choice("beta", beta, betas)
+    found = [{**row, "beta": row["n_learners"]} for row in found if row["beta"] == beta]
+    [panel] = make_panels(ax, 1, 1, (4.4, 4.2))
+    _draw_methods(panel, found, _methods(found), f"learners (β = {beta:g})", show_seeds)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return panel
+
+
+def _methods(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Ways to combine learners, known ones first."""
+    names = dict.fromkeys(row["method"] for row in rows)
+    found = [name for name in _METHODS if name in names]
+    found += [name for name in names if name not in _METHODS and name not in _REASONS]
+    if not found:
+        raise ArgumentError(
+            f"rows has only the methods {', '.join(map(str, names))}; add ways to combine."
+        )
+    return found
+
+
+def _draw_methods(
+    panel: Axes,
+    rows: Sequence[Mapping[str, Any]],
+    methods: Sequence[str],
+    axis: str,
+    show_seeds: bool,
+) -> None:
+    curves = []
+    for place, name in enumerate(methods):
+        curve = curve_of(rows, "accuracy", method=name)
+        assert curve is not None  # noqa: S101
+        other = Look(COLOURS[place % len(COLOURS)], "-.", "P")
+        draw_curve(panel, curve, name, _METHODS.get(name, other), show_seeds)
+        curves.append(curve)
+    finish(panel, axis, "accuracy")
+    draw_legend(panel, seeds_note(curves))
 
 
 def _of_size(rows: list[Mapping[str, Any]], n_learners: int | None) -> list[Mapping[str, Any]]:

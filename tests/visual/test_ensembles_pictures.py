@@ -13,6 +13,7 @@ from deem.utils.exception import ArgumentError
 from deem.visual import (
     plot_beta_sweep,
     plot_collusion_panel,
+    plot_consensus_of_fewer,
     plot_consensus_sweep,
     plot_learner_drop,
     plot_learner_scores_2d,
@@ -324,6 +325,14 @@ def test_ensembles_of_one_size_are_drawn():
     np.testing.assert_allclose(drawn, [[1.3, 1.2, 1.1], [1.0, 0.9, 0.8]])
     with pytest.raises(ArgumentError, match="n_learners=5 is unknown; choose one of: 4, 8"):
         plot_consensus_sweep(rows, n_learners=5)
+
+    panel = plot_consensus_of_fewer(rows)
+    np.testing.assert_allclose(panel.lines[0].get_xydata(), [[4, 0.8], [8, 1.1]])
+    assert panel.get_xlabel() == "learners (β = 1)"
+    panel = plot_consensus_of_fewer(rows, beta=0.0)
+    np.testing.assert_allclose(panel.lines[0].get_ydata(), [1.0, 1.3])
+    with pytest.raises(ArgumentError, match="beta=0.3 is unknown"):
+        plot_consensus_of_fewer(rows, beta=0.3)
 
 
 PLOTS = {
