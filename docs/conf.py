@@ -4,6 +4,9 @@ import importlib
 import os
 import pkgutil
 import re
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
 
 import deem
 
@@ -53,10 +56,14 @@ def reexports(package):
     return [(name, f"{home}.{name}") for name, home in homes.items() if home != package.__name__]
 
 
-packages = [info.name for info in pkgutil.walk_packages(deem.__path__, "deem.") if info.ispkg]
-autosummary_context = {
-    "reexports": {name: reexports(importlib.import_module(name)) for name in ("deem", *packages)}
-}
+modules = [
+    info
+    for info in pkgutil.walk_packages(deem.__path__, "deem.")
+    if not any(part.startswith("_") for part in info.name.split("."))
+]
+packages = ["deem", *(info.name for info in modules if info.ispkg)]
+passed_on = {name: reexports(importlib.import_module(name)) for name in packages}
+autosummary_context = {"reexports": passed_on}
 
 
 def skip_routing(app, what, name, obj, skip, options):
@@ -64,5 +71,28 @@ def skip_routing(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
+def check_names(app, error):
+    """Ask that the pages describe everything public, and link to what packages pass on."""
+    if error is not None or app.builder.name != "html":
+        return
+    described = set(app.env.domaindata["py"]["objects"])
+    elsewhere = {f"{package}.{name}" for package in packages for name, _ in passed_on[package]}
+    missing = [
+        f"{info.name}.{name}"
+        for info in modules
+        for name in getattr(importlib.import_module(info.name), "__all__", ())
+        if f"{info.name}.{name}" not in described | elsewhere
+    ]
+    for package in packages:
+        page = Path(app.outdir, "api", "generated", f"{package}.html").read_text(encoding="utf-8")
+        links = {home: f'#{home}"' in page for _, home in passed_on[package]}
+        missing += [
+            f"link of {package} to {home}" for home, is_there in links.items() if not is_there
+        ]
+    if missing:
+        raise ExtensionError(f"the pages lack: {', '.join(missing)}")
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_routing)
+    app.connect("build-finished", check_names)
