@@ -48,7 +48,8 @@ class LearnerBank(Module):
     backend : {"auto", "bmm", "vmap", "loop"}
         One matrix product a layer (chains of linear layers only), `torch.func.vmap`, or one
         learner after the other. All hold the same parameters and compute the same scores; "auto"
-        takes the fastest that the network allows on this device.
+        takes the first of them that the networks allow. For convolutions on a processor a loop is
+        about as fast as `vmap`.
 
     Attributes
     ----------
