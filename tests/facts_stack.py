@@ -45,7 +45,7 @@ FACTS = {
         lambda text: 0 < numbers(r"lies ([\d.]+) nats below", text)[0] < 1,
     ],
     "loading/load_pretrained_dbn.py": [
-        has("['RBM', 'DropoutRBM']", "same codes: True", "history: 6", "same classes: True"),
+        has("['RBM', 'DropoutRBM']", "same codes: True", "history: 4", "same classes: True"),
         lambda text: numbers(r"accuracy on new digits: ([\d.]+)", text)[0] > 0.7,
     ],
 }

@@ -148,7 +148,7 @@ FACTS = {
             and max(found[1:3]) < 0.5
         ),
     ],
-    "visual/confusions.py": [has("12 confusions", "['confusions.png', 'weights.png']")],
+    "visual/confusions.py": [has("6 confusions", "['confusions.png', 'weights.png']")],
     "visual/convergence.py": [
         has("'free energy of the data', 'accuracy'", "saved convergence.png")
     ],

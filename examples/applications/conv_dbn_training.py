@@ -10,7 +10,7 @@ from deem.models import ConvDBN
 LONG = "--long" in sys.argv
 
 pixels = torch.tensor(load_digits().images / 16, dtype=torch.float32).unsqueeze(1)
-n_train = 1400 if LONG else 400
+n_train = 1400 if LONG else 300
 train, test = pixels[:n_train], pixels[-300:]
 
 model = ConvDBN.of(
@@ -20,7 +20,7 @@ model = ConvDBN.of(
     filter_shape=[(3, 3), (2, 2)],
     pooling=[2, None],
 )
-epochs = (60, 30) if LONG else (5, 3)
+epochs = (60, 30) if LONG else (3, 2)
 model.fit(train, epochs=epochs, batch_size=20, random_state=0)
 for i, history in enumerate(model.histories):
     error = history["reconstruction_error"]

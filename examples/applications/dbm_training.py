@@ -16,11 +16,11 @@ apart = (test * mean.log() + (1 - test) * (1 - mean).log()).sum(1).mean()
 print(f"independent pixels: log-likelihood of new digits {apart:.2f} nats")
 
 model = DBM(64, (16, 12) if LONG else (12, 8))
-model.pretrain(train, epochs=30 if LONG else 3, batch_size=20, learning_rate=0.2, random_state=0)
+model.pretrain(train, epochs=30 if LONG else 2, batch_size=20, learning_rate=0.2, random_state=0)
 with torch.no_grad():
     before = model.score_samples(test).mean()
     print(f"layer by layer: log-likelihood of new digits {before:.2f} nats")
-    model.fit(train, epochs=60 if LONG else 2, batch_size=20, random_state=0)
+    model.fit(train, epochs=60 if LONG else 1, batch_size=20, random_state=0)
     after = model.score_samples(test).mean()
     print(f"as one machine: log-likelihood of new digits {after:.2f} nats")
     bound = model.log_likelihood_bound(test).mean()

@@ -8,11 +8,11 @@ from deem.datasets import digits_votes
 
 def main():
     digits = digits_votes()
-    votes, truth = np.asarray(digits.votes)[:500], np.asarray(digits.truth)[:500]
+    votes, truth = np.asarray(digits.votes)[:250], np.asarray(digits.truth)[:250]
 
     exact = DEEM(selection=None).fit(votes)
-    deep = DEEM(use_preprocessing=True, random_state=0).fit(votes)
-    stacked = DEEM(model="StackedIRBM", random_state=0).fit(votes)
+    deep = DEEM(use_preprocessing=True, epochs=10, random_state=0).fit(votes)
+    stacked = DEEM(model="StackedIRBM", epochs=10, random_state=0).fit(votes)
     named = {"exact inverse RBM": exact, "with a layer": deep, "stack of inverse RBMs": stacked}
     for name, model in named.items():
         print(f"{name}: accuracy {(model.labels_ == truth).mean():.4f}")

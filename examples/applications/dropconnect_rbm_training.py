@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from deem.models import DropConnectRBM
 
 LONG = "--long" in sys.argv
-EPOCHS, BATCH, RATE = (60, 20, 0.1) if LONG else (8, 50, 0.5)
+EPOCHS, BATCH, RATE = (60, 20, 0.1) if LONG else (5, 50, 0.5)
 
 pixels = torch.tensor(load_digits().data > 7, dtype=torch.float32)
 train, test = pixels[:1400], pixels[1400:]

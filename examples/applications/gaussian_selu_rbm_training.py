@@ -18,7 +18,7 @@ def main():
     pixels, digit = load_digits(return_X_y=True)
     pixels = torch.tensor(pixels, dtype=torch.float32)
     train, test = slice(0, 800), slice(800, None)
-    n_hidden, epochs = (300, 100) if LONG else (12, 5)
+    n_hidden, epochs = (300, 100) if LONG else (12, 3)
 
     for n_epochs in (0, epochs):
         model = GaussianSeluRBM(n_visible=64, n_hidden=n_hidden, random_state=0)

@@ -11,7 +11,7 @@ def main():
     few, truth = today.votes[:100], today.truth[:100]
     gold = np.where(np.arange(100) < 30, truth, -1)
     asked = gold < 0
-    before = DEEM(n_classes=10).fit(earlier.votes)
+    before = DEEM(n_classes=10, selection=None).fit(earlier.votes)
 
     ways = {
         "votes alone": {},

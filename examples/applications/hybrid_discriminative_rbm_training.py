@@ -10,7 +10,7 @@ from deem.core.dataset import Dataset
 from deem.models import HybridDiscriminativeRBM
 
 LONG = "--long" in sys.argv
-N_HIDDEN, EPOCHS, N_DRAWS = (200, 60, 20) if LONG else (40, 10, 5)
+N_HIDDEN, EPOCHS, N_DRAWS = (200, 60, 20) if LONG else (40, 8, 5)
 
 digits = load_digits()
 data = torch.tensor(digits.data / 16, dtype=torch.float32)

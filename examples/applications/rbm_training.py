@@ -11,7 +11,7 @@ from deem.models import RBM
 from deem.samplers import TemperedGibbs
 
 LONG = "--long" in sys.argv
-EPOCHS, RATE = (60, 0.1) if LONG else (4, 0.3)
+EPOCHS, RATE = (60, 0.1) if LONG else (3, 0.3)
 
 
 def main():

@@ -36,7 +36,7 @@ print(f"last frame again: error of the next frame {error(before[:, -1]):.2f}")
 solver = ContrastiveDivergence(1, 0.03, optimizer="adam", monitor=False)
 for kind in (RTGaussianRBM, RTVarianceGaussianRBM):
     model = kind(SENSORS, n_hidden=12)
-    model.fit(train, epochs=200 if LONG else 20, batch_size=20, solver=solver, random_state=0)
+    model.fit(train, epochs=200 if LONG else 12, batch_size=20, solver=solver, random_state=0)
     guess = model.extend(before, deterministic=True)[:, 0]
     score = model.score_samples(test).mean().item()
     print(f"{kind.__name__}: error of the next frame {error(guess):.2f}, {score:.1f} nats")

@@ -18,7 +18,7 @@ def main():
     print(f"average of the probabilities: accuracy {(average == data.truth).mean():.3f}")
     for name, settings in (
         ("exact", {"selection": None}),
-        ("with a layer", {"use_preprocessing": True, "random_state": 0}),
+        ("with a layer", {"use_preprocessing": True, "epochs": 10, "random_state": 0}),
     ):
         model = DEEM(n_classes=3, **settings).fit(votes)
         used = ", ".join(f"{x:.2f}" for x in model.health_["class_use"])

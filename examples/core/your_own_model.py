@@ -40,10 +40,10 @@ def main():
     truth = IsingChain(6)
     nn.init.constant_(truth.coupling, 0.5)
     generator = torch.Generator().manual_seed(0)
-    start = torch.ones(5000, 6)
+    start = torch.ones(3000, 6)
     spins, _ = Flip().run(truth, start, 100, generator)
 
-    solver = ContrastiveDivergence(steps=10, learning_rate=0.05, persistent=True, sampler=Flip())
+    solver = ContrastiveDivergence(steps=5, learning_rate=0.05, persistent=True, sampler=Flip())
     model = IsingChain(6).fit(spins, epochs=10, solver=solver, random_state=0)
     print("true couplings:   ", [0.5] * 5)
     print("learned couplings:", [round(x, 1) for x in model.coupling.tolist()])

@@ -17,7 +17,7 @@ LONG = "--long" in sys.argv
 
 def main(folder):
     betas = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 1) if LONG else (0, 1)
-    training = {"epochs": 60} if LONG else {"epochs": 15, "learning_rate": 0.003}
+    training = {"epochs": 60} if LONG else {"epochs": 10, "learning_rate": 0.005}
     estimator = DeepEnsembleClassifier(n_learners=8, **training)
     sweep = BetaSweep(estimator, betas=betas, seeds=5 if LONG else 1)
     result = sweep.run(lambda seed: load_task("digits", seed, label_noise=0.3).standardised())

@@ -10,7 +10,7 @@ def main():
     data = load_task("digits", label_noise=0.3).standardised()
     X, X_new, y_new = data.train.data.numpy(), data.test.data.numpy(), data.test.targets.numpy()
     for name, beta in (("independent", 0), ("joint", 1)):
-        ensemble = DeepEnsembleClassifier(8, beta=beta, epochs=20, learning_rate=0.003)
+        ensemble = DeepEnsembleClassifier(8, beta=beta, epochs=12, learning_rate=0.006)
         ensemble.set_params(random_state=0).fit(X, data.train.targets.numpy())
         votes = ensemble.predict_learners(X_new)  # (n_samples, n_learners)
         soft = ensemble.predict_learners(X_new, "proba")  # (n_samples, n_classes, n_learners)

@@ -19,7 +19,7 @@ def main(folder):
     labels = torch.tensor(digits.target)
     path = Path(folder) / "dbn.deem"
     trained = DBN.of(["RBM", "DropoutRBM"], 64, [60, 40])
-    trained.fit(pixels, epochs=3, batch_size=16, learning_rate=0.5, random_state=0)
+    trained.fit(pixels, epochs=2, batch_size=16, learning_rate=0.5, random_state=0)
     trained.save(path)
 
     dbn = DBN.load(path)
@@ -28,7 +28,7 @@ def main(folder):
     print("epochs in its history:", dbn.history.n_epochs)
 
     model = DBNClassifier(dbn, n_classes=10)
-    model.fit(pixels[:1400], labels[:1400], epochs=8, random_state=0)
+    model.fit(pixels[:1400], labels[:1400], epochs=5, random_state=0)
     model.save(path)
     again = DBNClassifier.load(path)
     found = again.predict(pixels[1400:])

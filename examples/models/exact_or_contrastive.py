@@ -11,8 +11,8 @@ def main():
     digits = digits_votes()
     ways = {
         "exact": DEEM(n_classes=10),
-        "cd": DEEM(n_classes=10, solver="cd", cd_k=1, epochs=12, learning_rate=0.05),
-        "pcd": DEEM(n_classes=10, solver="pcd", cd_k=5, epochs=12, learning_rate=0.02),
+        "cd": DEEM(n_classes=10, solver="cd", cd_k=1, epochs=6, learning_rate=0.1),
+        "pcd": DEEM(n_classes=10, solver="pcd", cd_k=5, epochs=6, learning_rate=0.04),
     }
     for name, model in ways.items():
         with warnings.catch_warnings():

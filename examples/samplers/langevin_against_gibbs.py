@@ -7,7 +7,7 @@ from deem.math.energy import enumerate_one_hot
 from deem.models import SoftIRBM
 from deem.samplers import DiscreteLangevin, Gibbs, GibbsWithGradients, ParallelTempering
 
-CHAINS, FORGOTTEN, KEPT = 400, 50, 100
+CHAINS, FORGOTTEN, KEPT = 400, 30, 60
 
 
 def compare(sampler, model, states, generator):

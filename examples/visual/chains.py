@@ -38,7 +38,7 @@ def main(folder):
             5, optimizer="adam", learning_rate=0.05, persistent=True, sampler=sampler
         )
         model = SoftIRBM(votes.n_classifiers, votes.n_classes)
-        model.fit(votes, solver=solver, epochs=40, random_state=0)
+        model.fit(votes, solver=solver, epochs=20, random_state=0)
         histories[type(sampler).__name__] = model.history
         share = model.history["effective_share"][-1]
         print(f"{type(sampler).__name__}: {share:.3f} of the draws of training are independent")
@@ -50,7 +50,7 @@ def main(folder):
     generator = torch.Generator().manual_seed(0)
     start = votes.one_hot(dtype=model.dtype)
     tuned = langevin.tune(model, start, generator)
-    axes = plot_traces(trace(tuned, model, start, 200, generator), warm_up=50)
+    axes = plot_traces(trace(tuned, model, start, 100, generator), warm_up=25)
     axes[0].figure.savefig(Path(folder) / "traces.png")
     print("saved", sorted(path.name for path in Path(folder).glob("*.png")))
 

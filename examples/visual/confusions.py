@@ -14,8 +14,9 @@ from deem.visual import plot_confusions, plot_weights
 
 def main(folder):
     wine = wine_votes()
-    model = DEEM(n_classes=3).fit(wine.votes)
-    names = {"class_names": wine.classes, "classifier_names": wine.classifiers}
+    votes, classifiers = wine.votes[:, :6], wine.classifiers[:6]
+    model = DEEM(n_classes=3).fit(votes)
+    names = {"class_names": wine.classes, "classifier_names": classifiers}
 
     confusions = plot_confusions(model.confusion_, accuracy=model.skills_, **names)
     confusions[0].figure.savefig(Path(folder) / "confusions.png")

@@ -19,7 +19,7 @@ def main(folder):
     pixels = torch.tensor(load_digits().data / 16, dtype=torch.float32)
     train, test = pixels[:1400], pixels[1400:]
     model = RBM(n_visible=64, n_hidden=40, random_state=0)
-    for epochs in (1, 14):
+    for epochs in (1, 6):
         model.fit(train, epochs=epochs, batch_size=20, learning_rate=0.5, random_state=0)
         error = (model.reconstruct(test) - test).square().mean()
         print(f"after {epochs} epochs more: mean squared error {error:.4f}")

@@ -17,7 +17,7 @@ from deem.visual import plot_mosaic
 def main(folder):
     pixels = torch.tensor(load_digits().data / 16, dtype=torch.float32)
     model = RBM(n_visible=64, n_hidden=40, random_state=0)
-    model.fit(pixels, epochs=15, batch_size=20, learning_rate=0.5, random_state=0)
+    model.fit(pixels, epochs=8, batch_size=20, learning_rate=0.5, random_state=0)
 
     # one scale for all shows which units are strong, one for each tile what the weak ones see
     for scale in ("shared", "tile"):
