@@ -4,8 +4,10 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from pages import ROOT, blocks, run_page
 
 import deem
@@ -49,6 +51,19 @@ FACTS = {
 """What must hold after the code of a page has run."""
 
 
+@pytest.fixture
+def each_picture_once(monkeypatch):
+    """Draw no picture over one of the same name: commands of a page repeat theirs."""
+    draw = Figure.savefig
+
+    def savefig(figure, path, **options):
+        if not Path(path).exists():
+            draw(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+
+
+@pytest.mark.usefixtures("each_picture_once")
 @pytest.mark.filterwarnings("ignore::deem.utils.exception.CopiedClassifierWarning")
 @pytest.mark.parametrize("name", [name for name in PAGES if blocks(name, "python")])
 def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from pages import ROOT, blocks, run_page
 
 from deem import DEEM
 from deem.estimators.plan import make_plan
+from deem.models import deep_start
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", README, re.MULTILINE))
@@ -39,6 +40,8 @@ def namespace(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("readme")
         patch.chdir(folder)
+        # How near narrow layers start is asked where starts are tested.
+        patch.setattr(deep_start, "_STEPS", 60)
         return run_page("README.md", {"__name__": "__main__", "folder": folder})
 
 
