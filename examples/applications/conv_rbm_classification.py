@@ -19,7 +19,7 @@ from deem.models import ConvRBM
 
 LONG = "--long" in sys.argv
 EPOCHS = 30 if LONG else 5
-N_TRAIN = 1000
+N_TRAIN = 800
 
 
 def scattered(images):

@@ -16,7 +16,7 @@ from deem.visual import plot_mosaic
 
 LONG = "--long" in sys.argv
 FOLDERS = [name for name in sys.argv[1:2] if name != "--long"]
-EPOCHS, N_DIGITS = (60, 1400) if LONG else (8, 400)
+EPOCHS, N_DIGITS = (60, 1400) if LONG else (6, 400)
 
 
 def main(folder):

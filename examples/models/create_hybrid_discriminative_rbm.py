@@ -13,7 +13,7 @@ data = Dataset(torch.cat([patterns, noise], 1), labels)
 
 model = HybridDiscriminativeRBM(n_visible=5, n_hidden=6, n_classes=2, alpha=0.5, random_state=0)
 print(f"joint configurations: {tuple(model.joined(data).data.shape)}")
-model.fit(data, epochs=60, batch_size=10, learning_rate=0.03, random_state=0)
+model.fit(data, epochs=40, batch_size=10, learning_rate=0.03, random_state=0)
 print(f"history: {', '.join(model.history)}")
 print(f"accuracy {model.history['accuracy'][-1]:.2f}")
 

@@ -12,11 +12,11 @@ def main():
     ways = {
         "exact": DEEM(n_classes=10),
         "cd": DEEM(n_classes=10, solver="cd", cd_k=1, epochs=6, learning_rate=0.1),
-        "pcd": DEEM(n_classes=10, solver="pcd", cd_k=5, epochs=6, learning_rate=0.04),
+        "pcd": DEEM(n_classes=10, solver="pcd", cd_k=3, epochs=6, learning_rate=0.04),
     }
     for name, model in ways.items():
         with warnings.catch_warnings():
-            # printed below: so short a training by "pcd" loses a class
+            # printed below: so short a training by chains loses a class
             warnings.simplefilter("ignore", DeadClassWarning)
             model.set_params(random_state=0).fit(digits.votes)
         likelihood = model.score(digits.votes)
