@@ -16,7 +16,7 @@ from deem.core.reading import read_votes
 from deem.core.solvers import ContrastiveDivergence, ExactEM, ExactGradient
 from deem.estimators import building
 from deem.math.activation import ACTIVATIONS
-from deem.models import BinaryIRBM, MultinomialIRBM, SoftIRBM
+from deem.models import BinaryIRBM, MultinomialIRBM, SoftIRBM, deep_start
 from deem.models.initialization import initialise
 from deem.models.multinomial_layer import LAYER_STARTS
 from deem.samplers import DiscreteLangevin, Gibbs, GibbsWithGradients, ParallelTempering
@@ -30,6 +30,12 @@ CROWD = jury(n=200, d=6, k=3, seed=2)
 VOTES, TRUTH = CROWD.votes, CROWD.truth
 GAPS = jury(n=200, d=6, k=3, seed=2, missing=0.3)
 DEEP = {"use_preprocessing": True, "epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(autouse=True)
+def short_starts(monkeypatch):
+    """Starts of narrow layers that come less near; how near is asked where they are tested."""
+    monkeypatch.setattr(deep_start, "_STEPS", 60)
 
 
 def fit(votes=VOTES, **settings):
@@ -246,6 +252,9 @@ def test_soft_votes(sharpness, oh_mode):
     fitted = fit(votes, epochs=10, sampler_oh_mode=oh_mode)
     assert fitted.history_.settings["abandoned"] == ""
     assert fitted.score(votes, TRUTH) > CROWD.shares_right - 0.03
+
+
+def test_soft_votes_without_doubt_are_hard_votes():
     hard = fit(soft_form(VOTES, 3, 1.0))
     np.testing.assert_allclose(hard.probas_, fit(VOTES).probas_, atol=1e-6)
 
