@@ -159,7 +159,8 @@ def test_a_start_of_many_samples_takes_some_of_them(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"start": "rand"}, {"widths": [3], "hidden_dim": 2}])
-def test_a_seed_gives_a_start(arguments):
+def test_a_seed_gives_a_start(arguments, monkeypatch):
+    monkeypatch.setattr(deep_start, "_STEPS", 20)
     first, again, other = (
         torch.cat([p.detach().flatten() for p in deep(GAPS, seed, **arguments).parameters()])
         for seed in (1, 1, 2)
@@ -190,7 +191,8 @@ def test_soft_votes_start_as_the_exact_model_too(sharpness):
     assert agreement(deep(votes), votes) > 0.95
 
 
-def test_classifiers_and_samples_without_votes():
+def test_classifiers_and_samples_without_votes(monkeypatch):
+    monkeypatch.setattr(deep_start, "_STEPS", 20)
     table = jury(n=200, d=6, k=3, seed=1, missing=0.3).votes
     table[:, 2] = -1
     table[:5] = -1
