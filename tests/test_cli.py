@@ -158,7 +158,7 @@ def test_fit_takes_the_model_it_is_told(folder, tmp_path, words, name):
 
 
 def test_fit_names_the_judges_that_vote_as_one(tmp_path):
-    data = copying_groups(1000, 3, groups=(3, *[1] * 7), random_state=0)
+    data = copying_groups(500, 3, groups=(3, *[1] * 7), random_state=0)
     names = ["ann", "bob", "cy", *"defghij"]
     pd.DataFrame(data.votes, columns=names).to_csv(tmp_path / "votes.csv", index=False)
     code, shown, _ = run("fit", tmp_path / "votes.csv", "--out", tmp_path)
