@@ -176,7 +176,7 @@ def test_training_lowers_the_exact_nll(tiny, seed, dtype, device):
     model = tiny.build(seed, dtype, device)
     before = nll(tiny.exact(model), v)
     solver = ExactGradient() if tiny in TINY_ZOO else None
-    model.fit(v, epochs=30, solver=solver, random_state=0)
+    model.fit(v, epochs=15, solver=solver, random_state=0)
     assert nll(tiny.exact(model), v) < before - 0.1
     assert len(model.history["objective"]) == model.history.n_epochs
 
@@ -186,8 +186,8 @@ def test_contrastive_divergence_lowers_the_exact_nll(tiny, dtype, device):
     v = tiny.data(400, dtype=dtype, device=device)
     model = tiny.build(1, dtype, device)
     before = nll(tiny.exact(model), v)
-    solver = tiny.solver(0.1, steps=2)
-    model.fit(v, epochs=12, batch_size=50, solver=solver, random_state=0)
+    solver = tiny.solver(0.2, steps=2)
+    model.fit(v, epochs=6, batch_size=50, solver=solver, random_state=0)
     assert nll(tiny.exact(model), v) < before - 0.1
 
 
