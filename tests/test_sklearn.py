@@ -235,7 +235,7 @@ def test_a_search_compares_estimators(votes, truth):
     pipeline = Pipeline([("consensus", DEEM())])
     grid = {"consensus": [cls(n_classes=3) for cls in ESTIMATORS]}
     for y in (None, truth):
-        search = GridSearchCV(pipeline, grid, cv=3).fit(votes, y)
+        search = GridSearchCV(pipeline, grid, cv=2).fit(votes, y)
         found = search.cv_results_["mean_test_score"]
         assert np.isfinite(found).all()
         assert type(search.best_estimator_["consensus"]) is ESTIMATORS[found.argmax()]
