@@ -48,11 +48,11 @@ class BestWeights:
         better = goes_on & (values < self.value)
         self.value = torch.where(better, values, self.value)
         self.epoch[better] = epoch
-        _copy_groups(bank, self.state, better)
+        _copy_groups(bank, bank.state_dict(), self.state, better)
         if self.patience is not None:
             stops = goes_on & (epoch - self.epoch >= self.patience)
             self.stopped_at[stops] = epoch
-            _copy_groups(bank, self._last, stops)
+            _copy_groups(bank, bank.state_dict(), self._last, stops)
 
     @property
     def all_stopped(self) -> bool:
@@ -61,11 +61,7 @@ class BestWeights:
 
     def put_back_last(self, bank: LearnerBank) -> None:
         """Give groups that have stopped the parameters with which they did."""
-        if not self.stopped_at.any():
-            return
-        state = bank.state_dict()
-        for name, value in _last_of(state, self._last, self.stopped_at > 0).items():
-            state[name].copy_(value)
+        _copy_groups(bank, self._last, bank.state_dict(), self.stopped_at > 0)
 
     def content(self) -> dict[str, Any]:
         """Everything an exact resume needs."""
@@ -79,27 +75,15 @@ class BestWeights:
         vars(self).update(content)
 
 
-def _copy_groups(bank: LearnerBank, target: dict[str, Tensor], groups: Tensor) -> None:
-    """Copy the parameters of chosen groups (groups,) bool from a bank."""
+def _copy_groups(
+    bank: LearnerBank, source: dict[str, Tensor], target: dict[str, Tensor], groups: Tensor
+) -> None:
+    """Copy the parameters of chosen groups (groups,) bool of a bank between two states."""
     if not groups.any():
         return
-    for name, value in bank.state_dict().items():
+    for name, value in source.items():
         if bank.is_stacked:
             chosen = groups.to(value.device)
             target[name][chosen] = value[chosen]
         else:
             target[name].copy_(value)
-
-
-def _last_of(
-    state: dict[str, Tensor], last: dict[str, Tensor], stopped: Tensor
-) -> dict[str, Tensor]:
-    if bool(stopped.all()):
-        return last
-    if not bool(stopped.any()):
-        return state
-    found = {}
-    for name, value in state.items():
-        mask = stopped.to(value.device).view(-1, *[1] * (value.dim() - 1))
-        found[name] = torch.where(mask, last[name], value)
-    return found

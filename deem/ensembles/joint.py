@@ -12,7 +12,6 @@ from torch import Tensor
 
 from deem.core.dataset import Dataset
 from deem.core.history import History
-from deem.core.optimizers import make_optimizer, make_scheduler
 from deem.core.solvers import SteppedSolver
 from deem.ensembles.bank import LearnerBank, as_inputs
 from deem.ensembles.best import BestWeights
@@ -135,10 +134,7 @@ class JointTraining(SteppedSolver):
         self._bank, self._epoch, self._totals = bank, 0, Totals()
         self.objective = self._objective(bank)
         fused = all(p.is_floating_point() for p in bank.parameters())
-        trained = [p for p in bank.parameters() if p.requires_grad]
-        settings = self.learning_rate, self.momentum, self.weight_decay
-        self._optimizer = make_optimizer(self.optimizer, trained, *settings, fused=fused)
-        self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
+        self.build([p for p in bank.parameters() if p.requires_grad], epochs, fused)
         self._check_plateau()
         self.histories = [History({"seed": s, "beta": b}) for s, b in self._cells()]
         self._draws = [_stream(seed, 1) for seed in bank.seeds]

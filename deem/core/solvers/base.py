@@ -86,11 +86,10 @@ class SteppedSolver(Solver):
     _optimizer: torch.optim.Optimizer
     _scheduler: Any
 
-    def build(self, parameters: Iterable[Any], epochs: int) -> None:
+    def build(self, parameters: Iterable[Any], epochs: int, fused: bool = False) -> None:
         """Make optimizer and schedule of parameters, or of groups of them."""
-        self._optimizer = make_optimizer(
-            self.optimizer, parameters, self.learning_rate, self.momentum, self.weight_decay
-        )
+        rates = self.learning_rate, self.momentum, self.weight_decay
+        self._optimizer = make_optimizer(self.optimizer, parameters, *rates, fused=fused)
         self._scheduler = make_scheduler(self.scheduler, self._optimizer, epochs)
 
     def end_epoch(self) -> dict[str, Tensor]:
