@@ -19,7 +19,7 @@ from deem.ensembles.config import EnsembleConfig
 from deem.utils.exception import ArgumentError, UnusedParameterWarning, check_choice
 from deem.utils.warning import warn
 
-__all__ = ["Source", "augmentation", "check_data", "feature_shape"]
+__all__ = ["Source", "augmentation", "check_data"]
 
 _SHIFT = 8
 """The largest shift of an image is its width over this, as for images of 32 pixels in [1].
@@ -85,7 +85,7 @@ def augmentation(
     config: EnsembleConfig, splits: Splits
 ) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None:
     """Random changes of training batches, None for none; files change as they are read."""
-    shape, _ = feature_shape(splits)
+    shape = splits.sample_shape
     if not config.augment or not isinstance(splits.train, Dataset):
         return None
     if len(shape) != 3:
@@ -95,16 +95,6 @@ def augmentation(
         )
     flip = config.data in IMAGE_LAYOUTS and IMAGE_LAYOUTS[config.data].may_flip
     return partial(augment, padding=shape[-1] // _SHIFT, flip=flip)
-
-
-def feature_shape(splits: Splits) -> tuple[tuple[int, ...], int]:
-    """Shape of a sample, and the number of scores of a learner."""
-    train: Any = splits.train
-    in_memory = isinstance(train, Dataset)
-    x = train.data[0] if in_memory else train[0][0]
-    if splits.classes is not None:
-        return tuple(x.shape), len(splits.classes)
-    return tuple(x.shape), int(train.targets[0].numel()) if in_memory else 1
 
 
 def _images(config: EnsembleConfig, seed: int) -> Splits:

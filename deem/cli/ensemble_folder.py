@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from deem.cli.ensemble_data import Source, check_data, feature_shape
+from deem.cli.ensemble_data import Source, check_data
 from deem.cli.results import check_folder
 from deem.core.devices import as_device
 from deem.core.splits import Splits
@@ -207,7 +207,8 @@ def _check_settings(folder: Path, config: EnsembleConfig) -> None:
 
 def _check_learner(learner: Any, params: Any, splits: Splits) -> None:
     """Build a network of every name, so that its errors come before the training."""
-    shape, n_outputs = feature_shape(splits)
+    shape = splits.sample_shape
+    n_outputs = splits.target_size if splits.classes is None else len(splits.classes)
     names = [learner] if isinstance(learner, str) else list(learner)
     with torch.random.fork_rng(devices=[]):
         for make in learner_factory(names, shape, n_outputs, params):

@@ -107,6 +107,24 @@ class Splits:
             self, train=moved["train"], validation=moved.get("validation"), test=moved["test"]
         )
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of a sample."""
+        return tuple(torch.as_tensor(self._first()[0]).shape)
+
+    @property
+    def target_size(self) -> int:
+        """Numbers in a target; 1 for a class."""
+        return torch.as_tensor(self._first()[1]).numel()
+
+    def _first(self) -> tuple[Any, Any]:
+        """First sample that is learned from, and its target."""
+        if isinstance(self.train, Dataset):
+            first = next(self.train.batches(1))
+            assert first.targets is not None  # noqa: S101
+            return _tensor("train", first)[0], first.targets[0]
+        return self.train[0]
+
     def _in_memory(self) -> dict[str, Dataset]:
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if isinstance(part, Dataset)}

@@ -66,7 +66,7 @@ class SeedCells:
         }
         if splits.validation is None:
             self.settings["patience"] = None
-        shape = _first(splits)[0].shape
+        shape = splits.sample_shape
         self.factory: Callable[[], nn.Module] | Sequence[Callable[[], nn.Module]] = (
             learner_factory(
                 estimator.learner, shape, estimator._n_outputs(learned), estimator.learner_params
@@ -213,13 +213,6 @@ def _selections(bank: LearnerBank, solver: JointTraining) -> Iterator[tuple[str,
         bank.load_state_dict(last)
 
 
-def _first(splits: Splits) -> tuple[Tensor, Tensor]:
-    """First sample that is learned from, and its target."""
-    train: Any = splits.train
-    x, y = train[0] if _is_stream(splits) else (train.data[0], train.targets[0])
-    return torch.as_tensor(x), torch.as_tensor(y)
-
-
 def _is_stream(splits: Splits) -> bool:
     return isinstance(splits.train, TorchDataset)
 
@@ -227,7 +220,7 @@ def _is_stream(splits: Splits) -> bool:
 def _learned(splits: Splits, loss: str) -> tuple[dict[str, Any], Any]:
     """What estimators learn of targets, for targets that are codes or values already."""
     if loss == "mse":
-        return {"y_location_": np.zeros(_first(splits)[1].numel())}, None
+        return {"y_location_": np.zeros(splits.target_size)}, None
     if splits.classes is None:
         raise ArgumentError(
             f"splits '{splits.name}' has no classes, which a classifier needs; pass "

@@ -27,6 +27,7 @@ from deem.core.training import ProgressBar
 from deem.ensembles.bank import LearnerBank
 from deem.ensembles.cells import train_cells
 from deem.ensembles.learners import LEARNERS, make_learner
+from deem.estimators.transformers import draw_seed
 from deem.math.decomposition import checked_beta
 from deem.math.random import as_generator
 from deem.utils.exception import (
@@ -140,7 +141,7 @@ class DeepEnsemble(BaseEstimator, ABC):
 
     def _drawn_seed(self) -> int:
         if self.random_state is None or isinstance(self.random_state, np.random.RandomState):
-            return int(torch.randint(2**31, (), generator=as_generator(self.random_state)))
+            return draw_seed(as_generator(self.random_state))
         check_whole(0, random_state=self.random_state)
         return int(self.random_state)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -113,7 +112,7 @@ class BetaSweep:
         from joblib import Parallel, delayed
 
         check_whole(1, checkpoint_every=checkpoint_every)
-        of_seed = partial(_checked_splits, splits)
+        of_seed = _Source(splits)
         settings = self._settings(of_seed(self.seeds[0]))
         place = None
         if folder is not None:
@@ -190,9 +189,25 @@ def _checked_seeds(seeds: int | Iterable[int]) -> list[int]:
     return [int(seed) for seed in found]
 
 
-def _checked_splits(splits: Any, seed: int) -> Splits:
-    """Data of a seed."""
-    found = splits(seed) if callable(splits) else splits
+class _Source:
+    """Checked data of a seed; asked for again at once they are not read again."""
+
+    def __init__(self, splits: Any):
+        self.splits = splits
+        self._last: tuple[int, Splits] | None = None
+
+    def __call__(self, seed: int) -> Splits:
+        if self._last is None or self._last[0] != seed:
+            found = self.splits(seed) if callable(self.splits) else self.splits
+            self._last = seed, _checked_splits(found)
+        return self._last[1]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Other processes read for themselves.
+        return _Source, (self.splits,)
+
+
+def _checked_splits(found: Any) -> Splits:
     if not isinstance(found, Splits):
         raise ArgumentError(
             f"splits gives a {type(found).__name__}; pass deem.core.splits.Splits, or a function "

@@ -180,3 +180,13 @@ def test_what_is_not_in_memory_is_kept_but_not_standardised():
     assert kept.train is part
     with pytest.raises(ArgumentError, match="one is a map-style dataset"):
         kept.standardised()
+
+
+def test_shapes_of_samples_and_targets_in_memory_and_elsewhere():
+    x, y = torch.zeros(3, 1, 8, 8), torch.zeros(3, 2)
+    elsewhere = TensorDataset(x, y)
+    for part in (Dataset(x, y), elsewhere):
+        found = Splits(part, None, part)
+        assert (found.sample_shape, found.target_size) == ((1, 8, 8), 2)
+    codes = Dataset(x, torch.zeros(3, dtype=torch.int64))
+    assert Splits(codes, None, codes, classes=("a", "b")).target_size == 1

@@ -349,3 +349,17 @@ def test_checkpoints_are_at_least_an_epoch_apart(tmp_path):
     with pytest.raises(ArgumentError, match="checkpoint_every=0"):
         BetaSweep(small(), [0], 1).run(wine, tmp_path / "new", checkpoint_every=0)
     assert not (tmp_path / "new").exists()
+
+
+def test_data_of_a_seed_are_read_once(tmp_path):
+    read = []
+
+    def counted(seed):
+        read.append(seed)
+        return wine(seed)
+
+    sweep = BetaSweep(small(), (0.0, 1.0), [4, 1])
+    sweep.run(counted, tmp_path)
+    assert read == [4, 1]
+    sweep.run(counted, tmp_path)
+    assert read == [4, 1, 4, 1]
