@@ -12,10 +12,10 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from deem.utils.exception import ArgumentError
+from deem.visual._grid import COLOURS
 
 __all__ = [
     "AXIS",
-    "COLOURS",
     "DASHES",
     "Curve",
     "Look",
@@ -29,9 +29,6 @@ __all__ = [
     "seeds_note",
     "set_log",
 ]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Colours that stay apart for colour-blind eyes, by Okabe and Ito (2008)."""
 
 AXIS = "β (0 independent, 1 joint)"
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from deem.utils.exception import ArgumentError, ShapeError
 
 __all__ = [
+    "COLOURS",
     "Scale",
     "as_array",
     "check_names",
@@ -24,6 +25,9 @@ __all__ = [
     "draw_heat_maps",
     "make_panels",
 ]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Colours that stay apart for colour-blind eyes, by Okabe and Ito (2008); the last is black."""
 
 _TITLE, _TICK = 8.0, 7.0
 """Font sizes in points."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deem.core.history import History
 from deem.utils.exception import ArgumentError, ShapeError
-from deem.visual._grid import make_panels
+from deem.visual._grid import COLOURS, make_panels
 
 __all__ = ["plot_convergence"]
 
@@ -25,9 +25,6 @@ _KNOWN = {
     "acceptance": ("accepted moves", "fraction"),
 }
 """Readable name and unit of the series that the library records."""
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Colours that stay apart for colour-blind eyes, by Okabe and Ito (2008)."""
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -140,8 +137,8 @@ def _draw_series(
         panel.plot(
             measured + 1,
             values[measured],
-            color=_COLOURS[place % len(_COLOURS)],
-            linestyle=_DASHES[place // len(_COLOURS) % len(_DASHES)],
+            color=COLOURS[place % len(COLOURS)],
+            linestyle=_DASHES[place // len(COLOURS) % len(_DASHES)],
             linewidth=1.5,
             marker="o" if len(measured) <= _FEW_POINTS else None,
             markersize=3,

@@ -9,14 +9,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from deem.utils.exception import ArgumentError, ShapeError
-from deem.visual._grid import as_array, make_panels
+from deem.visual._grid import COLOURS, as_array, make_panels
 
 __all__ = ["plot_energies", "plot_traces"]
 
 _FILL, _DARK_FILL, _EDGE = "#A6CEE8", "#2B6CA3", "#A83800"
 """A light area, its median, and a dark line, which stay apart in grey as well."""
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_COLOURS = COLOURS[:-1]
 """Of single chains; black is for their mean."""
 
 _BINS = (10, 60)

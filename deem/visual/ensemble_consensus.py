@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from deem.utils.exception import ArgumentError, check_choice
 from deem.visual._curves import (
     AXIS,
-    COLOURS,
     Look,
     curve_of,
     draw_curve,
@@ -21,7 +20,7 @@ from deem.visual._curves import (
     read_rows,
     seeds_note,
 )
-from deem.visual._grid import make_panels
+from deem.visual._grid import COLOURS, make_panels
 
 __all__ = ["plot_consensus_of_fewer", "plot_consensus_sweep"]
 

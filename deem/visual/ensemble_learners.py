@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deem.core.history import History
 from deem.utils.exception import ArgumentError
-from deem.visual._curves import COLOURS, draw_legend, finish, set_log
-from deem.visual._grid import make_panels
+from deem.visual._curves import draw_legend, finish, set_log
+from deem.visual._grid import COLOURS, make_panels
 
 __all__ = ["plot_learner_drop", "plot_training_curves"]
 

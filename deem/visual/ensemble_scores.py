@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from deem.utils.exception import ArgumentError, ShapeError, check_whole
-from deem.visual._curves import COLOURS, finish
-from deem.visual._grid import as_array, check_names, make_panels
+from deem.visual._curves import finish
+from deem.visual._grid import COLOURS, as_array, check_names, make_panels
 
 __all__ = ["plot_learner_scores_2d"]
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from deem.visual._curves import (
     AXIS,
-    COLOURS,
     DASHES,
     Curve,
     Look,
@@ -31,7 +30,7 @@ from deem.visual._curves import (
     seeds_note,
     set_log,
 )
-from deem.visual._grid import make_panels
+from deem.visual._grid import COLOURS, make_panels
 
 __all__ = [
     "plot_beta_sweep",
