@@ -1,7 +1,7 @@
 """Commands on ensembles of neural learners: what they take."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -53,60 +53,34 @@ def options(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-@ensemble.command()
-def sweep(
-    config: Config = None,
-    settings: Settings = None,
-    tag: Tag = None,
-    out: Out = _OUT,
-    verbose: Verbose = False,
-) -> None:
-    """Train an ensemble at several degrees of joint training and measure all of them."""
-    from deem.cli.ensemble_work import run_sweep
-
-    run_sweep(_request(config, settings, tag, out, verbose))
+_TRAINING = {
+    "sweep": "Train an ensemble at several degrees of joint training and measure all of them.",
+    "table": "Compare independent with joint training over several architectures.",
+    "diagnose": "Say whether jointly trained learners collude, beside independent ones.",
+    "consensus": "Fuse the learners of a sweep without labels; a sweep that is there is taken.",
+}
+"""Commands that train, and their help; ``run_...`` of `deem.cli.ensemble_work` does the work."""
 
 
-@ensemble.command()
-def table(
-    config: Config = None,
-    settings: Settings = None,
-    tag: Tag = None,
-    out: Out = _OUT,
-    verbose: Verbose = False,
-) -> None:
-    """Compare independent with joint training over several architectures."""
-    from deem.cli.ensemble_work import run_table
+def _add(name: str, text: str) -> None:
+    def command(
+        config: Config = None,
+        settings: Settings = None,
+        tag: Tag = None,
+        out: Out = _OUT,
+        verbose: Verbose = False,
+    ) -> None:
+        from deem.cli import ensemble_work
+        from deem.cli.ensemble_folder import Request
 
-    run_table(_request(config, settings, tag, out, verbose))
+        run = getattr(ensemble_work, f"run_{name}")
+        run(Request(config, tuple(settings or ()), tag, out, verbose))
 
-
-@ensemble.command()
-def diagnose(
-    config: Config = None,
-    settings: Settings = None,
-    tag: Tag = None,
-    out: Out = _OUT,
-    verbose: Verbose = False,
-) -> None:
-    """Say whether jointly trained learners collude, beside independent ones."""
-    from deem.cli.ensemble_work import run_diagnose
-
-    run_diagnose(_request(config, settings, tag, out, verbose))
+    ensemble.command(name, help=text)(command)
 
 
-@ensemble.command()
-def consensus(
-    config: Config = None,
-    settings: Settings = None,
-    tag: Tag = None,
-    out: Out = _OUT,
-    verbose: Verbose = False,
-) -> None:
-    """Fuse the learners of a sweep without labels; a sweep that is there is taken."""
-    from deem.cli.ensemble_work import run_consensus
-
-    run_consensus(_request(config, settings, tag, out, verbose))
+for _name, _text in _TRAINING.items():
+    _add(_name, _text)
 
 
 @ensemble.command("list")
@@ -115,11 +89,3 @@ def list_names() -> None:
     from deem.cli.ensemble_lists import run_list
 
     run_list()
-
-
-def _request(
-    config: Path | None, settings: list[str] | None, tag: str | None, out: Path, verbose: bool
-) -> Any:
-    from deem.cli.ensemble_folder import Request
-
-    return Request(config, tuple(settings or ()), tag, out, verbose)
